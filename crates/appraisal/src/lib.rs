@@ -1,0 +1,1 @@
+//! The attest use case: verify, apply policy, say what to sign and what to record

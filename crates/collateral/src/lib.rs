@@ -1,0 +1,1 @@
+//! The hardware identity service: vendor collateral, held only when verified

@@ -1,0 +1,125 @@
+//! Why bytes do not have the shape they should have.
+
+use thiserror::Error;
+
+/// A layout rule that the bytes break. Offsets and sizes are in bytes from the start of the evidence.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ParseError {
+    /// A field reaches past the end of the evidence.
+    #[error("the evidence ends early: {field} needs {needed} bytes at offset {offset}, {available} are left")]
+    Truncated {
+        /// The field being read.
+        field: &'static str,
+        /// Where it starts.
+        offset: usize,
+        /// Its size.
+        needed: usize,
+        /// What is left.
+        available: usize,
+    },
+    /// The evidence is larger than anything its kind can be.
+    #[error("the evidence is {size} bytes long, at most {limit} are accepted")]
+    TooLarge {
+        /// Size received.
+        size: usize,
+        /// Size accepted.
+        limit: usize,
+    },
+    /// The version is not one this parser knows.
+    #[error("{format} version {found} is not supported")]
+    UnsupportedVersion {
+        /// The format, such as `quote`.
+        format: &'static str,
+        /// The version found.
+        found: u32,
+    },
+    /// The attestation key type is not ECDSA P-256.
+    #[error("attestation key type {found} is not supported")]
+    UnsupportedKeyType {
+        /// The type found.
+        found: u16,
+    },
+    /// A length field contradicts another one, or exceeds its limit.
+    #[error("{field} is {found} bytes long, {expected} were expected")]
+    BadLength {
+        /// The field whose length is wrong.
+        field: &'static str,
+        /// The length found.
+        found: usize,
+        /// What would be right.
+        expected: LengthRule,
+    },
+    /// Certification data of a type that does not exist or cannot occur here.
+    #[error("certification data type {found} is not known")]
+    UnknownCertificationData {
+        /// The type found.
+        found: u16,
+    },
+    /// A field has a value its format does not allow.
+    #[error("{field} is {found}, {expected} was expected")]
+    BadField {
+        /// The field.
+        field: &'static str,
+        /// The value found.
+        found: u64,
+        /// The only value allowed.
+        expected: u64,
+    },
+    /// Bytes follow the evidence that are not padding.
+    #[error("{count} bytes follow the evidence from offset {offset}, and they are not all zero")]
+    TrailingData {
+        /// Where the evidence ends.
+        offset: usize,
+        /// How many bytes follow.
+        count: usize,
+    },
+}
+
+/// What a length should have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LengthRule {
+    /// Exactly this many bytes.
+    Exactly(usize),
+    /// This many bytes or fewer.
+    AtMost(usize),
+}
+
+impl std::fmt::Display for LengthRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exactly(n) => write!(f, "exactly {n}"),
+            Self::AtMost(n) => write!(f, "at most {n}"),
+        }
+    }
+}
+
+impl ParseError {
+    /// The stable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Truncated { .. } => "evidence-truncated",
+            Self::TooLarge { .. } => "evidence-too-large",
+            Self::UnsupportedVersion { .. } => "unsupported-version",
+            Self::UnsupportedKeyType { .. } => "unsupported-key-type",
+            Self::BadLength { .. } => "bad-length",
+            Self::UnknownCertificationData { .. } => "unknown-certification-data",
+            Self::BadField { .. } => "bad-field",
+            Self::TrailingData { .. } => "trailing-data",
+        }
+    }
+
+    /// What the sender can do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Truncated { .. } => "send the whole quote, as the quoting library returned it",
+            Self::TooLarge { .. } => "send the quote alone, without other data around it",
+            Self::UnsupportedVersion { .. } => "an SGX quote is version 3; an Open Enclave report starts with a 16-byte header",
+            Self::UnsupportedKeyType { .. } => "only ECDSA with P-256 (type 2) is in use; EPID quotes cannot be verified any more",
+            Self::BadLength { .. } | Self::BadField { .. } => "the bytes were changed or cut after the quote was made",
+            Self::UnknownCertificationData { .. } => "configure the quoting library to embed the PCK certificate chain (type 5)",
+            Self::TrailingData { .. } => "only zero bytes may follow a quote",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! HTTP, authentication, configuration and metrics around the attest use case

@@ -1,0 +1,165 @@
+//! TCB info, versions 2 and 3 (Intel PCS API, "Get TCB Info").
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::tcb::{TcbStatus, is_at_least};
+use crate::error::{Document, VerifyError};
+use crate::time::{UnixTime, Window};
+
+/// Which TCB levels a platform family can have, and what Intel says of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcbInfo {
+    /// `SGX` or `TDX`; version 2 has none and is for SGX.
+    pub id: Option<String>,
+    /// Structure version.
+    pub version: u32,
+    /// From issue to next update.
+    pub window: Window,
+    /// The platform family.
+    pub fmspc: [u8; 6],
+    /// The provisioning certification enclave.
+    pub pce_id: [u8; 2],
+    /// Number of the TCB evaluation it belongs to.
+    pub evaluation_number: u32,
+    /// The levels in the document's order, highest first.
+    pub levels: Vec<TcbLevel>,
+}
+
+/// One TCB level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcbLevel {
+    /// What each SGX TCB component must be at least.
+    pub components: [u8; 16],
+    /// What the PCE SVN must be at least.
+    pub pce_svn: u16,
+    /// When the level was current.
+    pub date: UnixTime,
+    /// What Intel says of it; `Err` holds a status that is not known.
+    pub status: Result<TcbStatus, String>,
+    /// Security advisories that apply.
+    pub advisories: Vec<String>,
+}
+
+impl TcbInfo {
+    /// Reads the signed bytes.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        let raw: RawTcbInfo =
+            assay_json::from_slice(text, &assay_json::Limits::default()).map_err(|error| error.to_string())?;
+        let window = Window { from: date(&raw.issue_date)?, until: date(&raw.next_update)? };
+        let levels = raw.tcb_levels.into_iter().map(|level| level.read(raw.version)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            id: raw.id,
+            version: raw.version,
+            window,
+            fmspc: fixed_hex(&raw.fmspc).ok_or("`fmspc` is not 6 bytes of hexadecimal")?,
+            pce_id: fixed_hex(&raw.pce_id).ok_or("`pceId` is not 2 bytes of hexadecimal")?,
+            evaluation_number: raw.tcb_evaluation_data_number,
+            levels,
+        })
+    }
+
+    /// Whether this document judges SGX platforms.
+    pub(crate) fn check_kind(&self) -> Result<(), VerifyError> {
+        let document = Document::TcbInfo;
+        match (self.version, self.id.as_deref()) {
+            (2, None) | (3, Some("SGX")) => Ok(()),
+            (2 | 3, id) => {
+                Err(VerifyError::CollateralKind { document, found: id.unwrap_or("nothing").to_owned(), expected: "SGX" })
+            }
+            (found, _) => Err(VerifyError::CollateralVersion { document, found }),
+        }
+    }
+
+    /// The first level, in the document's order, that the platform reaches in every component and in the PCE SVN.
+    #[must_use]
+    pub fn level_of(&self, components: &[u8; 16], pce_svn: u16) -> Option<&TcbLevel> {
+        self.levels.iter().find(|level| is_at_least(components, &level.components) && pce_svn >= level.pce_svn)
+    }
+
+    /// Whether some level stands after one that it is above of in every part, so that "first match" would miss it.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.levels.windows(2).all(|pair| match pair {
+            [first, second] => {
+                let above = is_at_least(&second.components, &first.components) && second.pce_svn >= first.pce_svn;
+                !above || (second.components == first.components && second.pce_svn == first.pce_svn)
+            }
+            _ => true,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawTcbInfo {
+    id: Option<String>,
+    version: u32,
+    issue_date: String,
+    next_update: String,
+    fmspc: String,
+    pce_id: String,
+    tcb_evaluation_data_number: u32,
+    tcb_levels: Vec<RawLevel>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawLevel {
+    tcb: BTreeMap<String, Value>,
+    tcb_date: String,
+    tcb_status: String,
+    #[serde(rename = "advisoryIDs", default)]
+    advisory_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawComponent {
+    svn: u8,
+}
+
+impl RawLevel {
+    fn read(self, version: u32) -> Result<TcbLevel, String> {
+        let components = if version == 2 { self.components_v2()? } else { self.components_v3()? };
+        let pce_svn = self.tcb.get("pcesvn").and_then(Value::as_u64).and_then(|svn| u16::try_from(svn).ok());
+        Ok(TcbLevel {
+            components,
+            pce_svn: pce_svn.ok_or("a TCB level has no `pcesvn` of 0 to 65535")?,
+            date: date(&self.tcb_date)?,
+            status: TcbStatus::from_name(&self.tcb_status).ok_or(self.tcb_status),
+            advisories: self.advisory_ids,
+        })
+    }
+
+    /// Version 2 names each component: `sgxtcbcomp01svn` to `sgxtcbcomp16svn`.
+    fn components_v2(&self) -> Result<[u8; 16], String> {
+        let mut components = [0; 16];
+        for (number, component) in (1_u8..).zip(components.iter_mut()) {
+            let name = format!("sgxtcbcomp{number:02}svn");
+            let svn = self.tcb.get(&name).and_then(Value::as_u64).and_then(|svn| u8::try_from(svn).ok());
+            *component = svn.ok_or_else(|| format!("a TCB level has no `{name}` of 0 to 255"))?;
+        }
+        Ok(components)
+    }
+
+    /// Version 3 has a list of 16. A shorter list must not compare as if the rest were zero.
+    fn components_v3(&self) -> Result<[u8; 16], String> {
+        let list = self.tcb.get("sgxtcbcomponents").ok_or("a TCB level has no `sgxtcbcomponents`")?;
+        let list: Vec<RawComponent> =
+            Deserialize::deserialize(list).map_err(|_| "`sgxtcbcomponents` is not a list of components")?;
+        let svns: Vec<u8> = list.into_iter().map(|component| component.svn).collect();
+        svns.try_into().map_err(|svns: Vec<u8>| format!("`sgxtcbcomponents` has {} entries, not 16", svns.len()))
+    }
+}
+
+pub(super) fn date(text: &str) -> Result<UnixTime, String> {
+    UnixTime::parse_rfc3339(text).ok_or_else(|| "a date is not RFC 3339".to_owned())
+}
+
+/// Hexadecimal of exactly `N` bytes, in either case.
+pub(super) fn fixed_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
+}

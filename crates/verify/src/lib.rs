@@ -1,0 +1,25 @@
+//! Is the evidence genuine?
+//!
+//! Typed evidence, collateral, trust anchors and a time go in; a [`Report`] of every check comes out and, only if no check
+//! failed, a [`Verified`] value. Pure and synchronous: no clock, network, storage, environment or logging.
+//!
+//! **Trusted:** [`TrustAnchors`] and the time. **Not trusted:** evidence, collateral and every certificate chain, whoever
+//! brings them. Signatures are checked over the bytes received, never over a re-encoding.
+
+pub mod cache;
+pub mod claims;
+mod time;
+mod crypto;
+pub mod error;
+pub mod intel;
+mod pem;
+pub mod report;
+pub mod sgx;
+mod trust;
+mod x509;
+
+pub use time::UnixTime;
+pub use crypto::sha256;
+pub use error::VerifyError;
+pub use report::{Check, CheckDef, Outcome, Report};
+pub use trust::{AnchorOrigin, TrustAnchors, Verified};
