@@ -1,1 +1,30 @@
-//! The attest use case: verify, apply policy, say what to sign and what to record
+//! The attest use case, pure: a request, a provider and a moment go in; what to sign and what to record come out.
+//!
+//! The way of a request is one function, [`appraise`]:
+//!
+//! ```text
+//! bytes -> parse -> collateral -> verify -> Verified<Claims> -> policy -> token body -> decision record
+//! ```
+//!
+//! The HTTP service, the command line, and an auditor's replay all call it. It also holds the one table of claims
+//! ([`claims::CLAIMS`]) that feeds tokens, the policy checker and the documentation.
+
+mod appraise;
+mod baseline;
+pub mod claims;
+mod freshness;
+mod policy;
+mod record;
+mod refusal;
+mod request;
+mod token_body;
+pub mod verdict;
+
+pub use appraise::{Appraisal, ChallengeCheck, CollateralSource, Moment, Provider, Verifier, appraise};
+pub use baseline::{AZURE_DEFAULT, Baseline, KNOWN_BASELINES};
+pub use freshness::Freshness;
+pub use policy::{ActivePolicy, default_policy, policy_hash};
+pub use record::{DecisionRecord, Outcome, Replay, ReplayInputs, replay};
+pub use refusal::{Refusal, RefusalClass};
+pub use request::{AttachedData, AttestationType, DataType, Request};
+pub use token_body::{TOKEN_LIFE, TokenBody};

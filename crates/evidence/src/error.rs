@@ -115,10 +115,18 @@ impl ParseError {
         match self {
             Self::Truncated { .. } => "send the whole quote, as the quoting library returned it",
             Self::TooLarge { .. } => "send the quote alone, without other data around it",
-            Self::UnsupportedVersion { .. } => "an SGX quote is version 3; an Open Enclave report starts with a 16-byte header",
-            Self::UnsupportedKeyType { .. } => "only ECDSA with P-256 (type 2) is in use; EPID quotes cannot be verified any more",
-            Self::BadLength { .. } | Self::BadField { .. } => "the bytes were changed or cut after the quote was made",
-            Self::UnknownCertificationData { .. } => "configure the quoting library to embed the PCK certificate chain (type 5)",
+            Self::UnsupportedVersion { .. } => {
+                "an SGX quote is version 3; an Open Enclave report starts with a 16-byte header"
+            }
+            Self::UnsupportedKeyType { .. } => {
+                "only ECDSA with P-256 (type 2) is in use; EPID quotes cannot be verified any more"
+            }
+            Self::BadLength { .. } | Self::BadField { .. } => {
+                "the bytes were changed or cut after the quote was made"
+            }
+            Self::UnknownCertificationData { .. } => {
+                "configure the quoting library to embed the PCK certificate chain (type 5)"
+            }
             Self::TrailingData { .. } => "only zero bytes may follow a quote",
         }
     }

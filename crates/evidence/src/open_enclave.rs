@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn each_broken_header_field_has_its_error() {
         let cases = [
-            (report(2, 2, 0, &[]), ParseError::UnsupportedVersion { format: "Open Enclave report", found: 2 }),
+            (
+                report(2, 2, 0, &[]),
+                ParseError::UnsupportedVersion { format: "Open Enclave report", found: 2 },
+            ),
             (report(1, 1, 0, &[]), ParseError::BadField { field: "report type", found: 1, expected: 2 }),
             (
                 report(1, 2, 4, &[1, 2, 3]),
@@ -81,7 +84,11 @@ mod tests {
             ),
             (
                 report(1, 2, u64::MAX, &[1]),
-                ParseError::BadLength { field: "report size", found: usize::MAX, expected: LengthRule::AtMost(1) },
+                ParseError::BadLength {
+                    field: "report size",
+                    found: usize::MAX,
+                    expected: LengthRule::AtMost(1),
+                },
             ),
             (report(1, 2, 2, &[1, 2, 0, 3]), ParseError::TrailingData { offset: 18, count: 2 }),
             (

@@ -190,8 +190,9 @@ impl ReportBody {
         let reserved4: &[u8; 42] = cursor.array("reserved4")?;
         let isv_family_id = *cursor.array("isvfamilyid")?;
         let report_data = *cursor.array("reportdata")?;
-        let reserved_is_zero =
-            [&reserved1[..], reserved2, reserved3, reserved4].iter().all(|field| field.iter().all(|b| *b == 0));
+        let reserved_is_zero = [&reserved1[..], reserved2, reserved3, reserved4]
+            .iter()
+            .all(|field| field.iter().all(|b| *b == 0));
         Ok(Self {
             cpu_svn,
             misc_select,
@@ -338,7 +339,14 @@ impl<'a> AuthData<'a> {
             return Err(ParseError::BadLength { field: "signature data", found, expected });
         }
         let certification = certification_data(kind, data)?;
-        Ok(Self { signature, attestation_key, qe_report_bytes, qe_report_signature, qe_auth_data, certification })
+        Ok(Self {
+            signature,
+            attestation_key,
+            qe_report_bytes,
+            qe_report_signature,
+            qe_auth_data,
+            certification,
+        })
     }
 }
 

@@ -306,7 +306,7 @@ pub enum VerifyError {
     /// The report data is not what the caller's data demands.
     #[error("the report data does not match the {data}")]
     BindingMismatch {
-        /// `runtime data` or `init-time data`.
+        /// `runtime data`, `init-time data` or `nonce`.
         data: &'static str,
     },
     /// Init-time data needs an enclave with key separation and sharing.
@@ -376,7 +376,9 @@ impl VerifyError {
                 "check the clock, or judge the quote at its own time with --at"
             }
             Self::CertificateRevoked { .. } => "the vendor withdrew this key; do not trust the platform",
-            Self::CollateralMissing => "give collateral for this platform family (--collateral, or `collateral.dir`)",
+            Self::CollateralMissing => {
+                "give collateral for this platform family (--collateral, or `collateral.dir`)"
+            }
             Self::CollateralExpired { .. } | Self::CollateralNotYetValid { .. } => {
                 "refresh the collateral, check the clock, or judge at another time with --at"
             }

@@ -8,18 +8,18 @@
 
 pub mod cache;
 pub mod claims;
-mod time;
 mod crypto;
 pub mod error;
 pub mod intel;
 mod pem;
 pub mod report;
 pub mod sgx;
+mod time;
 mod trust;
 mod x509;
 
-pub use time::UnixTime;
 pub use crypto::sha256;
 pub use error::VerifyError;
 pub use report::{Check, CheckDef, Outcome, Report};
+pub use time::UnixTime;
 pub use trust::{AnchorOrigin, TrustAnchors, Verified};

@@ -22,7 +22,8 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
         if certificates.len() >= MAX_CERTIFICATES {
             return Err("it has too many certificates");
         }
-        let body = rest.trim_start().strip_prefix(BEGIN).ok_or("a certificate does not begin where one should")?;
+        let body =
+            rest.trim_start().strip_prefix(BEGIN).ok_or("a certificate does not begin where one should")?;
         let (body, after) = body.split_once(END).ok_or("a certificate does not end")?;
         certificates.push(decode(body)?);
         rest = after.trim_start();

@@ -130,7 +130,12 @@ impl Report {
         self.add(rule, Outcome::Pass, Cow::Borrowed(rule.title), None);
     }
 
-    pub(crate) fn note(&mut self, rule: &'static CheckDef, outcome: Outcome, detail: impl Into<Cow<'static, str>>) {
+    pub(crate) fn note(
+        &mut self,
+        rule: &'static CheckDef,
+        outcome: Outcome,
+        detail: impl Into<Cow<'static, str>>,
+    ) {
         self.add(rule, outcome, detail.into(), None);
     }
 
@@ -168,8 +173,12 @@ fn expected_and_actual(error: &VerifyError) -> (Option<String>, Option<String>) 
     match error {
         VerifyError::FmspcMismatch { found, expected }
         | VerifyError::PceIdMismatch { found, expected }
-        | VerifyError::QeIdentityMismatch { found, expected, .. } => (Some(expected.clone()), Some(found.clone())),
-        VerifyError::CollateralKind { found, expected, .. } => (Some((*expected).to_owned()), Some(found.clone())),
+        | VerifyError::QeIdentityMismatch { found, expected, .. } => {
+            (Some(expected.clone()), Some(found.clone()))
+        }
+        VerifyError::CollateralKind { found, expected, .. } => {
+            (Some((*expected).to_owned()), Some(found.clone()))
+        }
         _ => (None, None),
     }
 }

@@ -19,8 +19,8 @@ use crate::claims::{SgxClaims, TcbVerdict};
 use crate::crypto::{P256Key, sha256};
 use crate::error::{CertificateRole, VerifyError};
 use crate::intel::{
-    ChainFailure, Collateral, CollateralVerification, PlatformKey, TcbStatus, VerifiedPck, converge, rule as intel,
-    verify_pck_chain,
+    ChainFailure, Collateral, CollateralVerification, PlatformKey, TcbStatus, VerifiedPck, converge,
+    rule as intel, verify_pck_chain,
 };
 use crate::report::{Check, CheckDef, Outcome, Report};
 use crate::time::{UnixTime, Window};
@@ -41,6 +41,7 @@ pub const RULES: &[&CheckDef] = &[
     &TCB_STATUS,
     &DEBUG,
     &RUNTIME_DATA,
+    &NONCE,
     &INIT_TIME_DATA,
 ];
 
@@ -69,6 +70,7 @@ rules! {
     DEBUG: "sgx.debug", "the enclave cannot be debugged", "Intel SDM volume 3D, section 37.7.1";
     RUNTIME_DATA: "sgx.runtime-data", "the report data is the hash of the runtime data, then zeros",
         "Azure Attestation, AttestSgxEnclave, runtimeData";
+    NONCE: "sgx.nonce", "the evidence is bound to the nonce", "RFC 9334, section 10.2";
     INIT_TIME_DATA: "sgx.init-time-data", "the configuration id is the hash of the init-time data, then zeros",
         "Azure Attestation, AttestSgxEnclave, initTimeData";
 }
@@ -100,6 +102,9 @@ pub struct Binding<'a> {
     pub runtime_data: Option<&'a [u8]>,
     /// Must hash to the first half of the configuration id.
     pub init_time_data: Option<&'a [u8]>,
+    /// Must stand in the runtime data (as it is, or in hexadecimal), or be the report data itself or what it is the hash
+    /// of, with zeros after it.
+    pub nonce: Option<&'a [u8]>,
 }
 
 /// The collateral to judge with.
@@ -138,7 +143,9 @@ impl<'a> Opened<'a> {
     pub fn new(bytes: &'a [u8], format: Format, anchors: &TrustAnchors, cache: &ChainCache) -> Self {
         let quote = match format {
             Format::Quote => Quote::parse(bytes),
-            Format::OpenEnclave => open_enclave::Report::parse(bytes).and_then(|report| Quote::parse(report.quote)),
+            Format::OpenEnclave => {
+                open_enclave::Report::parse(bytes).and_then(|report| Quote::parse(report.quote))
+            }
         };
         let quote = quote.map_err(VerifyError::Parse);
         let pck = match &quote {
@@ -162,7 +169,12 @@ impl<'a> Opened<'a> {
 
     /// Makes every remaining check.
     #[must_use]
-    pub fn verify(&self, collateral: CollateralInput<'_>, binding: &Binding<'_>, context: &Context<'_>) -> Verification {
+    pub fn verify(
+        &self,
+        collateral: CollateralInput<'_>,
+        binding: &Binding<'_>,
+        context: &Context<'_>,
+    ) -> Verification {
         let mut report = Report::with_capacity(40);
         let quote = match &self.quote {
             Ok(quote) => quote,
@@ -302,7 +314,11 @@ fn check_pck_dates(pck: &VerifiedPck, now: UnixTime, report: &mut Report) {
 }
 
 /// Takes a set into use: its own checks into the report, its dates judged now.
-fn take_collateral<'a>(input: CollateralInput<'a>, now: UnixTime, report: &mut Report) -> Option<&'a Collateral> {
+fn take_collateral<'a>(
+    input: CollateralInput<'a>,
+    now: UnixTime,
+    report: &mut Report,
+) -> Option<&'a Collateral> {
     let collateral = match input {
         CollateralInput::Missing => {
             report.fail(&intel::COLLATERAL_PRESENT, VerifyError::CollateralMissing);
@@ -338,7 +354,14 @@ const COLLATERAL_PASSES: [&CheckDef; 9] = [
 ];
 
 fn passed(rule: &'static CheckDef) -> Check {
-    Check { rule, outcome: Outcome::Pass, detail: rule.title.into(), expected: None, actual: None, error: None }
+    Check {
+        rule,
+        outcome: Outcome::Pass,
+        detail: rule.title.into(),
+        expected: None,
+        actual: None,
+        error: None,
+    }
 }
 
 /// Does the collateral speak of this platform, and does it revoke it?
@@ -346,7 +369,10 @@ fn check_platform(pck: &VerifiedPck, collateral: &Collateral, report: &mut Repor
     let crl_ca = &collateral.pck_crl_ca;
     let same_ca = crl_ca.subject == pck.ca.subject && crl_ca.public_key == pck.ca.public_key;
     let document = crate::error::Document::PckCrl;
-    report.check(&intel::PCK_CRL_ISSUER, if same_ca { Ok(()) } else { Err(VerifyError::CrlIssuer { document }) });
+    report.check(
+        &intel::PCK_CRL_ISSUER,
+        if same_ca { Ok(()) } else { Err(VerifyError::CrlIssuer { document }) },
+    );
     let revoked = [
         (CertificateRole::PckCa, is_listed(&collateral.root_revoked, &pck.ca.serial)),
         (CertificateRole::Pck, same_ca && is_listed(&collateral.pck_revoked, &pck.serial)),
@@ -381,9 +407,14 @@ fn check_signatures(quote: &Quote<'_>, pck: Option<&VerifiedPck>, report: &mut R
     match pck {
         Some(pck) => {
             let genuine = pck.key.verify(quote.qe_report_bytes, quote.qe_report_signature);
-            report.check(&QE_REPORT_SIGNATURE, if genuine { Ok(()) } else { Err(VerifyError::QeReportSignature) });
+            report.check(
+                &QE_REPORT_SIGNATURE,
+                if genuine { Ok(()) } else { Err(VerifyError::QeReportSignature) },
+            );
         }
-        None => report.note(&QE_REPORT_SIGNATURE, Outcome::Skipped, "there is no verified PCK to check it with"),
+        None => {
+            report.note(&QE_REPORT_SIGNATURE, Outcome::Skipped, "there is no verified PCK to check it with")
+        }
     }
     // Both halves count: the second one must be zero.
     let bound = sha256(&[quote.attestation_key, quote.qe_auth_data]);
@@ -476,7 +507,11 @@ fn report_status(verdict: &TcbVerdict, report: &mut Report) {
 /// Debug is for policy to judge: it is a claim, and a warning here.
 fn check_debug(quote: &Quote<'_>, report: &mut Report) {
     if quote.report.is_debuggable() {
-        report.note(&DEBUG, Outcome::Warn, "the enclave can be debugged: whoever runs it can read its memory");
+        report.note(
+            &DEBUG,
+            Outcome::Warn,
+            "the enclave can be debugged: whoever runs it can read its memory",
+        );
     } else {
         report.pass(&DEBUG);
     }
@@ -484,16 +519,43 @@ fn check_debug(quote: &Quote<'_>, report: &mut Report) {
 
 fn check_binding(quote: &Quote<'_>, binding: &Binding<'_>, report: &mut Report) {
     match binding.runtime_data {
-        Some(data) if is_hash_then_zeros(&quote.report.report_data, &sha256(&[data])) => report.pass(&RUNTIME_DATA),
+        Some(data) if is_hash_then_zeros(&quote.report.report_data, &sha256(&[data])) => {
+            report.pass(&RUNTIME_DATA)
+        }
         Some(_) => report.fail(&RUNTIME_DATA, VerifyError::BindingMismatch { data: "runtime data" }),
         None => report.note(&RUNTIME_DATA, Outcome::Skipped, "no runtime data was given"),
     }
+    match binding.nonce {
+        Some(nonce) if carries_nonce(&quote.report.report_data, binding.runtime_data, nonce) => {
+            report.pass(&NONCE)
+        }
+        Some(_) => report.fail(&NONCE, VerifyError::BindingMismatch { data: "nonce" }),
+        None => {}
+    }
     match binding.init_time_data {
-        Some(_) if !quote.report.has_kss() => report.fail(&INIT_TIME_DATA, VerifyError::InitTimeDataUnsupported),
-        Some(data) if is_hash_then_zeros(&quote.report.config_id, &sha256(&[data])) => report.pass(&INIT_TIME_DATA),
+        Some(_) if !quote.report.has_kss() => {
+            report.fail(&INIT_TIME_DATA, VerifyError::InitTimeDataUnsupported)
+        }
+        Some(data) if is_hash_then_zeros(&quote.report.config_id, &sha256(&[data])) => {
+            report.pass(&INIT_TIME_DATA)
+        }
         Some(_) => report.fail(&INIT_TIME_DATA, VerifyError::BindingMismatch { data: "init-time data" }),
         None => report.note(&INIT_TIME_DATA, Outcome::Skipped, "no init-time data was given"),
     }
+}
+
+fn carries_nonce(report_data: &[u8; 64], runtime_data: Option<&[u8]>, nonce: &[u8]) -> bool {
+    if nonce.is_empty() {
+        return false;
+    }
+    // Runtime data is bound by its own check; a nonce inside it is bound through it.
+    let inside = runtime_data.is_some_and(|data| {
+        let hexadecimal = hex::encode(nonce);
+        let within = |needle: &[u8]| data.windows(needle.len()).any(|window| window == needle);
+        within(nonce) || within(hexadecimal.as_bytes())
+    });
+    let plain = report_data.strip_prefix(nonce).is_some_and(|rest| rest.iter().all(|b| *b == 0));
+    inside || plain || is_hash_then_zeros(report_data, &sha256(&[nonce]))
 }
 
 fn is_hash_then_zeros(field: &[u8; 64], hash: &[u8; 32]) -> bool {

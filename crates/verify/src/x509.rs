@@ -14,7 +14,8 @@ use crate::time::{UnixTime, Window};
 const ECDSA_SHA256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 /// `AlgorithmIdentifier` content: OID ecPublicKey, curve prime256v1 (RFC 5480 section 2.1.1).
 const EC_P256: &[u8] = &[
-    0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+    0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03,
+    0x01, 0x07,
 ];
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
@@ -66,7 +67,8 @@ impl<'a> Certificate<'a> {
     pub(crate) fn parse(der: &'a [u8]) -> Result<Self, Malformed> {
         let (tbs, signature) = signed(der)?;
         let body = AnyRef::from_der(tbs).map_err(|_| "its body is not DER")?;
-        body.sequence(|reader| Self::read(reader, tbs, signature)).map_err(|_: der::Error| "its body is not as RFC 5280 demands")?
+        body.sequence(|reader| Self::read(reader, tbs, signature))
+            .map_err(|_: der::Error| "its body is not as RFC 5280 demands")?
     }
 
     fn read<'r>(
@@ -78,7 +80,8 @@ impl<'a> Certificate<'a> {
         let serial = AnyRef::decode(reader)?;
         let algorithm = AnyRef::decode(reader)?;
         let issuer = AnyRef::decode(reader)?;
-        let validity = AnyRef::decode(reader)?.sequence(|times| Ok::<_, der::Error>((time(times)?, time(times)?)))?;
+        let validity =
+            AnyRef::decode(reader)?.sequence(|times| Ok::<_, der::Error>((time(times)?, time(times)?)))?;
         let subject = AnyRef::decode(reader)?;
         let key = AnyRef::decode(reader)?;
         let mut extensions = None;
@@ -91,7 +94,13 @@ impl<'a> Certificate<'a> {
                 return Ok(Err("it has a field after its public key that is not known"));
             }
         }
-        Ok(Self::assemble(tbs, signature, [version, serial, algorithm, issuer, subject, key], validity, extensions))
+        Ok(Self::assemble(
+            tbs,
+            signature,
+            [version, serial, algorithm, issuer, subject, key],
+            validity,
+            extensions,
+        ))
     }
 
     fn assemble(
@@ -104,7 +113,7 @@ impl<'a> Certificate<'a> {
         if !field_is(version, 0) || version.value() != [2, 1, 2] {
             return Err("it is not an X.509 version 3 certificate");
         }
-        if algorithm.value() != ECDSA_SHA256 {
+        if !is_ecdsa_sha256(algorithm) {
             return Err("it is not signed with ECDSA and SHA-256");
         }
         if serial.tag() != Tag::Integer || issuer.tag() != Tag::Sequence || subject.tag() != Tag::Sequence {
@@ -158,7 +167,8 @@ impl<'a> Certificate<'a> {
 
     /// The first critical extension that is neither understood here nor named by the caller.
     pub(crate) fn unknown_critical_extension(&self, known: &[ObjectIdentifier]) -> Option<ObjectIdentifier> {
-        let understood = [BASIC_CONSTRAINTS, KEY_USAGE, SUBJECT_KEY_ID, AUTHORITY_KEY_ID, CRL_DISTRIBUTION_POINTS];
+        let understood =
+            [BASIC_CONSTRAINTS, KEY_USAGE, SUBJECT_KEY_ID, AUTHORITY_KEY_ID, CRL_DISTRIBUTION_POINTS];
         self.extensions
             .iter()
             .find(|e| e.critical && !understood.contains(&e.id) && !known.contains(&e.id))
@@ -190,7 +200,8 @@ impl<'a> Crl<'a> {
         }
         let (tbs, signature) = signed(der)?;
         let body = AnyRef::from_der(tbs).map_err(|_| "its body is not DER")?;
-        body.sequence(|reader| Self::read(reader, tbs, signature)).map_err(|_: der::Error| "its body is not as RFC 5280 demands")?
+        body.sequence(|reader| Self::read(reader, tbs, signature))
+            .map_err(|_: der::Error| "its body is not as RFC 5280 demands")?
     }
 
     fn read<'r>(
@@ -201,7 +212,7 @@ impl<'a> Crl<'a> {
         if u8::decode(reader)? != 1 {
             return Ok(Err("it is not an X.509 version 2 list"));
         }
-        if AnyRef::decode(reader)?.value() != ECDSA_SHA256 {
+        if !is_ecdsa_sha256(AnyRef::decode(reader)?) {
             return Ok(Err("it is not signed with ECDSA and SHA-256"));
         }
         let issuer = AnyRef::decode(reader)?;
@@ -235,15 +246,21 @@ impl<'a> Crl<'a> {
 fn signed(der: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let outer = AnyRef::from_der(der).map_err(|_| "it is not DER")?;
     let (tbs, algorithm, signature) = outer
-        .sequence(|reader| Ok::<_, der::Error>((reader.tlv_bytes()?, AnyRef::decode(reader)?, AnyRef::decode(reader)?)))
+        .sequence(|reader| {
+            Ok::<_, der::Error>((reader.tlv_bytes()?, AnyRef::decode(reader)?, AnyRef::decode(reader)?))
+        })
         .map_err(|_| "it is not a signed structure")?;
-    if algorithm.value() != ECDSA_SHA256 {
+    if !is_ecdsa_sha256(algorithm) {
         return Err("it is not signed with ECDSA and SHA-256");
     }
     match (signature.tag(), signature.value().split_first()) {
         (Tag::BitString, Some((0, bytes))) => Ok((tbs, bytes)),
         _ => Err("its signature is not readable"),
     }
+}
+
+fn is_ecdsa_sha256(algorithm: AnyRef<'_>) -> bool {
+    algorithm.tag() == Tag::Sequence && algorithm.value() == ECDSA_SHA256
 }
 
 /// Whether a field is the constructed, context-specific one of this number.
@@ -292,7 +309,8 @@ fn read_extensions(explicit: &[u8]) -> Result<Vec<Extension<'_>>, Malformed> {
     if extensions.len() > MAX_EXTENSIONS {
         return Err("it has too many extensions");
     }
-    let repeated = extensions.iter().enumerate().any(|(i, e)| extensions.iter().take(i).any(|other| other.id == e.id));
+    let repeated =
+        extensions.iter().enumerate().any(|(i, e)| extensions.iter().take(i).any(|other| other.id == e.id));
     // RFC 5280 section 4.2: more than one instance of an extension is not allowed.
     if repeated { Err("it has the same extension twice") } else { Ok(extensions) }
 }

@@ -22,7 +22,10 @@ impl P256Key {
     }
 
     /// Checks a DER signature, as certificates and CRLs carry it.
-    #[cfg_attr(test, expect(dead_code, reason = "tests compare the fixed form; both go through the same code"))]
+    #[cfg_attr(
+        test,
+        expect(dead_code, reason = "tests compare the fixed form; both go through the same code")
+    )]
     pub(crate) fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_der(signature).is_ok_and(|signature| self.key.verify(message, &signature).is_ok())
     }

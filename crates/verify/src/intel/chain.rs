@@ -99,7 +99,8 @@ pub(crate) fn verify_pck_chain(
     };
     let mut failures = Vec::new();
     let leaf = read(CertificateRole::Pck, leaf, &rule::PCK_CHAIN, &mut failures);
-    let ca = known_ca(ca, root).map_or_else(|| verify_ca(CertificateRole::PckCa, ca, root, anchors, PCK_RULES), Ok);
+    let ca = known_ca(ca, root)
+        .map_or_else(|| verify_ca(CertificateRole::PckCa, ca, root, anchors, PCK_RULES), Ok);
     let (leaf, ca) = match (leaf, ca) {
         (Some(leaf), Ok(ca)) => (leaf, ca),
         (leaf, Err(mut of_ca)) => {
@@ -111,7 +112,13 @@ pub(crate) fn verify_pck_chain(
         (None, Ok(_)) => return Err(failures),
     };
     failures.extend(check_pck_alone(&leaf));
-    failures.extend(check_issued_by(CertificateRole::Pck, &leaf, &ca.subject, &ca.public_key, &rule::PCK_SIGNATURES));
+    failures.extend(check_issued_by(
+        CertificateRole::Pck,
+        &leaf,
+        &ca.subject,
+        &ca.public_key,
+        &rule::PCK_SIGNATURES,
+    ));
     assemble(leaf, ca, failures)
 }
 
@@ -130,9 +137,14 @@ fn assemble(
         problem: "its public key is not a point on P-256",
     });
     match (ca_kind, extension, key, failures.is_empty()) {
-        (Some(ca_kind), Ok(extension), Ok(key), true) => {
-            Ok(VerifiedPck { key, serial: leaf.serial.to_vec(), window: leaf.validity, ca, ca_kind, extension })
-        }
+        (Some(ca_kind), Ok(extension), Ok(key), true) => Ok(VerifiedPck {
+            key,
+            serial: leaf.serial.to_vec(),
+            window: leaf.validity,
+            ca,
+            ca_kind,
+            extension,
+        }),
         (_, extension, key, _) => {
             failures.extend(extension.err().map(|error| (&rule::PCK_EXTENSION, error)));
             failures.extend(key.err().map(|error| (&rule::PCK_CHAIN, error)));
@@ -234,9 +246,14 @@ fn check_issued_by(
 }
 
 /// A CA may sign certificates and revocation lists.
-fn check_ca(role: CertificateRole, certificate: &Certificate<'_>, rule: &'static CheckDef) -> Vec<ChainFailure> {
+fn check_ca(
+    role: CertificateRole,
+    certificate: &Certificate<'_>,
+    rule: &'static CheckDef,
+) -> Vec<ChainFailure> {
     let mut failures = check_extensions(role, certificate, &[], rule);
-    let mut constraint = |problem| failures.push((rule, VerifyError::CertificateConstraints { role, problem }));
+    let mut constraint =
+        |problem| failures.push((rule, VerifyError::CertificateConstraints { role, problem }));
     match certificate.basic_constraints() {
         Ok(constraints) if !constraints.ca => constraint("it is not a CA"),
         Ok(constraints) if role == CertificateRole::Root && constraints.path_length == Some(0) => {
@@ -284,7 +301,8 @@ fn check_end_entity(
     rule: &'static CheckDef,
 ) -> Vec<ChainFailure> {
     let mut failures = check_extensions(role, certificate, known, rule);
-    let mut constraint = |problem| failures.push((rule, VerifyError::CertificateConstraints { role, problem }));
+    let mut constraint =
+        |problem| failures.push((rule, VerifyError::CertificateConstraints { role, problem }));
     match certificate.basic_constraints() {
         Ok(constraints) if constraints.ca => constraint("it is a CA"),
         Ok(_) => {}
@@ -310,5 +328,8 @@ fn check_extensions(
 }
 
 fn wrong_name(role: CertificateRole, name: &str) -> VerifyError {
-    VerifyError::CertificateName { role, found: name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect() }
+    VerifyError::CertificateName {
+        role,
+        found: name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect(),
+    }
 }

@@ -205,7 +205,9 @@ impl Collateral {
 fn out_of_window(dated: Dated, window: Window, now: UnixTime) -> Option<VerifyError> {
     let (from, until) = (window.from, window.until);
     match dated {
-        Dated::Document(document) if now < from => Some(VerifyError::CollateralNotYetValid { document, from }),
+        Dated::Document(document) if now < from => {
+            Some(VerifyError::CollateralNotYetValid { document, from })
+        }
         Dated::Document(document) if now > until => Some(VerifyError::CollateralExpired { document, until }),
         Dated::Certificate(role) if now < from => Some(VerifyError::CertificateNotYetValid { role, from }),
         Dated::Certificate(role) if now > until => Some(VerifyError::CertificateExpired { role, until }),
@@ -236,7 +238,8 @@ impl Documents {
         let root_crl = read_crl(&raw.root_ca_crl).map_err(|e| broken(Document::RootCrl, e)).ok();
         let pck_crl = read_crl(&raw.pck_crl).map_err(|e| broken(Document::PckCrl, e)).ok();
         let tcb_info = TcbInfo::parse(raw.tcb_info.as_bytes()).map_err(|e| broken(Document::TcbInfo, e)).ok();
-        let tcb_info_signature = signature(&raw.tcb_info_signature).map_err(|e| broken(Document::TcbInfo, e)).ok();
+        let tcb_info_signature =
+            signature(&raw.tcb_info_signature).map_err(|e| broken(Document::TcbInfo, e)).ok();
         let qe_identity =
             QeIdentity::parse(raw.qe_identity.as_bytes()).map_err(|e| broken(Document::QeIdentity, e)).ok();
         let qe_identity_signature =
@@ -273,7 +276,13 @@ impl Documents {
         check_signed(raw.tcb_info.as_bytes(), &self.tcb_info_signature, Document::TcbInfo, root, report);
         report.check(&rule::TCB_INFO_KIND, self.tcb_info.check_kind());
         let qe_signer = &chains.qe_identity;
-        check_signed(raw.qe_identity.as_bytes(), &self.qe_identity_signature, Document::QeIdentity, qe_signer, report);
+        check_signed(
+            raw.qe_identity.as_bytes(),
+            &self.qe_identity_signature,
+            Document::QeIdentity,
+            qe_signer,
+            report,
+        );
         report.check(&rule::QE_IDENTITY_KIND, self.qe_identity.check_kind());
         chains.check_revocation(&root_crl, report);
         let windows = self.windows(&chains, root_crl.validity, pck_crl.validity);
@@ -305,12 +314,13 @@ impl Documents {
     }
 
     fn hashes(&self, raw: &RawCollateral) -> CollateralHashes {
-        let chain = |ders: &[Vec<u8>]| sha256(&[pem::encode(ders.iter().map(Vec::as_slice)).as_bytes(), &[0]]);
+        let chain =
+            |ders: &[Vec<u8>]| sha256(&[pem::encode(ders.iter().map(Vec::as_slice)).as_bytes(), &[0]]);
         CollateralHashes {
-            tcb_info_certificates: chain(&self.tcb_info_chain),
+            tcb_info_certificates: chain_digest(&self.tcb_info_chain),
             root_crl: sha256(&[&self.root_crl]),
             tcb_info: sha256(&[raw.tcb_info.as_bytes()]),
-            qe_identity_certificates: chain(&self.qe_identity_chain),
+            qe_identity_certificates: chain_digest(&self.qe_identity_chain),
             qe_identity: sha256(&[raw.qe_identity.as_bytes()]),
         }
     }
@@ -335,7 +345,9 @@ impl Chains {
             report.pass(&rule::COLLATERAL_CHAINS);
         }
         let [pck_crl, tcb_info, qe_identity] = chains.map(|chain| {
-            chain.map_err(|failures| failures.into_iter().for_each(|(rule, error)| report.fail(rule, error))).ok()
+            chain
+                .map_err(|failures| failures.into_iter().for_each(|(rule, error)| report.fail(rule, error)))
+                .ok()
         });
         Some(Self { pck_crl: pck_crl?, tcb_info: tcb_info?, qe_identity: qe_identity? })
     }
@@ -391,7 +403,13 @@ fn check_crl(crl: &Crl<'_>, document: Document, issuer: &[u8], key: &[u8; 65], r
     }
 }
 
-fn check_signed(text: &[u8], signature: &[u8; 64], document: Document, signer: &CaChain, report: &mut Report) {
+fn check_signed(
+    text: &[u8],
+    signature: &[u8; 64],
+    document: Document,
+    signer: &CaChain,
+    report: &mut Report,
+) {
     let rule: &'static CheckDef = match document {
         Document::TcbInfo => &rule::TCB_INFO_SIGNATURE,
         _ => &rule::QE_IDENTITY_SIGNATURE,
@@ -412,4 +430,27 @@ fn signature(hexadecimal: &str) -> Result<[u8; 64], String> {
     hex::decode_to_slice(hexadecimal.trim(), &mut bytes)
         .map(|()| bytes)
         .map_err(|_| "its signature is not 64 bytes of hexadecimal".to_owned())
+}
+
+/// The digest of a chain as Azure Attestation forms it: of the PEM text as a C string, so with its NUL.
+fn chain_digest(ders: &[Vec<u8>]) -> [u8; 32] {
+    sha256(&[pem::encode(ders.iter().map(Vec::as_slice)).as_bytes(), &[0]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_digest_of_the_issuer_chain_is_reproduced() {
+        let Some(folder) = std::env::var_os("ASSAY_VECTORS") else {
+            eprintln!("SKIPPED: set ASSAY_VECTORS to the folder of real evidence to run this test");
+            return;
+        };
+        let file = std::path::Path::new(&folder).join("collateral/tcb_signing_1.pem");
+        let chain = pem::certificates(&std::fs::read(file).unwrap()).unwrap();
+        // `tcbinfocertshash` and `qeidcertshash` of every token in maa/exchanges, recorded in July 2021.
+        let recorded = "a64d649198507d8b57e33f63ab266838f43f327bd4aacc78510b6976ed046e10";
+        assert_eq!(hex::encode(chain_digest(&chain)), recorded);
+    }
 }

@@ -143,8 +143,12 @@ impl Tcb {
         for (arc, value) in sequence_entries(value, &oid)? {
             match usize::try_from(arc.saturating_sub(1)).ok().and_then(|i| components.get_mut(i)) {
                 // A component beyond 255 does not fit and is refused here.
-                Some(slot) if arc >= 1 => *slot = Some(value.decode_as().map_err(|_| "a TCB component is not 0 to 255")?),
-                _ if arc == 17 => pce_svn = Some(value.decode_as().map_err(|_| "the PCE SVN is not 0 to 65535")?),
+                Some(slot) if arc >= 1 => {
+                    *slot = Some(value.decode_as().map_err(|_| "a TCB component is not 0 to 255")?)
+                }
+                _ if arc == 17 => {
+                    pce_svn = Some(value.decode_as().map_err(|_| "the PCE SVN is not 0 to 65535")?)
+                }
                 _ if arc == 18 => cpu_svn = Some(octets(value)?),
                 _ => {}
             }
@@ -194,7 +198,10 @@ fn entries<'a>(der: &'a [u8], parent: &ObjectIdentifier) -> Result<Vec<(u32, Any
 }
 
 /// Reads `SEQUENCE OF SEQUENCE { OID, value }` and gives each value with the last arc of its OID under `parent`.
-fn sequence_entries<'a>(list: AnyRef<'a>, parent: &ObjectIdentifier) -> Result<Vec<(u32, AnyRef<'a>)>, Problem> {
+fn sequence_entries<'a>(
+    list: AnyRef<'a>,
+    parent: &ObjectIdentifier,
+) -> Result<Vec<(u32, AnyRef<'a>)>, Problem> {
     if list.tag() != Tag::Sequence {
         return Err("an entry is not a sequence");
     }

@@ -83,8 +83,8 @@ struct RawTcb {
 impl QeIdentity {
     /// Reads the signed bytes.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
-        let raw: RawIdentity =
-            assay_json::from_slice(text, &assay_json::Limits::default()).map_err(|error| error.to_string())?;
+        let raw: RawIdentity = assay_json::from_slice(text, &assay_json::Limits::default())
+            .map_err(|error| error.to_string())?;
         Ok(Self {
             window: Window { from: date(&raw.issue_date)?, until: date(&raw.next_update)? },
             evaluation_number: raw.tcb_evaluation_data_number,

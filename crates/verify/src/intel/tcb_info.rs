@@ -46,10 +46,11 @@ pub struct TcbLevel {
 impl TcbInfo {
     /// Reads the signed bytes.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
-        let raw: RawTcbInfo =
-            assay_json::from_slice(text, &assay_json::Limits::default()).map_err(|error| error.to_string())?;
+        let raw: RawTcbInfo = assay_json::from_slice(text, &assay_json::Limits::default())
+            .map_err(|error| error.to_string())?;
         let window = Window { from: date(&raw.issue_date)?, until: date(&raw.next_update)? };
-        let levels = raw.tcb_levels.into_iter().map(|level| level.read(raw.version)).collect::<Result<_, _>>()?;
+        let levels =
+            raw.tcb_levels.into_iter().map(|level| level.read(raw.version)).collect::<Result<_, _>>()?;
         Ok(Self {
             id: raw.id,
             version: raw.version,
@@ -66,9 +67,11 @@ impl TcbInfo {
         let document = Document::TcbInfo;
         match (self.version, self.id.as_deref()) {
             (2, None) | (3, Some("SGX")) => Ok(()),
-            (2 | 3, id) => {
-                Err(VerifyError::CollateralKind { document, found: id.unwrap_or("nothing").to_owned(), expected: "SGX" })
-            }
+            (2 | 3, id) => Err(VerifyError::CollateralKind {
+                document,
+                found: id.unwrap_or("nothing").to_owned(),
+                expected: "SGX",
+            }),
             (found, _) => Err(VerifyError::CollateralVersion { document, found }),
         }
     }
@@ -76,7 +79,9 @@ impl TcbInfo {
     /// The first level, in the document's order, that the platform reaches in every component and in the PCE SVN.
     #[must_use]
     pub fn level_of(&self, components: &[u8; 16], pce_svn: u16) -> Option<&TcbLevel> {
-        self.levels.iter().find(|level| is_at_least(components, &level.components) && pce_svn >= level.pce_svn)
+        self.levels
+            .iter()
+            .find(|level| is_at_least(components, &level.components) && pce_svn >= level.pce_svn)
     }
 
     /// Whether some level stands after one that it is above of in every part, so that "first match" would miss it.
@@ -84,7 +89,8 @@ impl TcbInfo {
     pub fn is_ordered(&self) -> bool {
         self.levels.windows(2).all(|pair| match pair {
             [first, second] => {
-                let above = is_at_least(&second.components, &first.components) && second.pce_svn >= first.pce_svn;
+                let above =
+                    is_at_least(&second.components, &first.components) && second.pce_svn >= first.pce_svn;
                 !above || (second.components == first.components && second.pce_svn == first.pce_svn)
             }
             _ => true,
@@ -150,7 +156,8 @@ impl RawLevel {
         let list: Vec<RawComponent> =
             Deserialize::deserialize(list).map_err(|_| "`sgxtcbcomponents` is not a list of components")?;
         let svns: Vec<u8> = list.into_iter().map(|component| component.svn).collect();
-        svns.try_into().map_err(|svns: Vec<u8>| format!("`sgxtcbcomponents` has {} entries, not 16", svns.len()))
+        svns.try_into()
+            .map_err(|svns: Vec<u8>| format!("`sgxtcbcomponents` has {} entries, not 16", svns.len()))
     }
 }
 

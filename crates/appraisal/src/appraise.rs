@@ -1,0 +1,220 @@
+//! The attest flow.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use assay_policy::{ClaimSet, Decision, DenyReason, Limits, RuleRef};
+use assay_verify::cache::ChainCache;
+use assay_verify::claims::{SgxClaims, TcbVerdict};
+use assay_verify::intel::{Collateral, PlatformKey};
+use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
+use assay_verify::{Report, TrustAnchors, UnixTime, Verified};
+
+use crate::baseline::Shortfall;
+use crate::claims::{TCB_IDENTIFIER, sgx_incoming};
+use crate::record::RecordDraft;
+use crate::token_body::Parts;
+use crate::{
+    ActivePolicy, AttestationType, Baseline, DecisionRecord, Freshness, Refusal, Request, TokenBody,
+};
+
+/// A snapshot of the provider that is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Provider<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The `iss` of its tokens; from its record, never from a request.
+    pub issuer: &'a str,
+    /// The active policy for the kind of evidence.
+    pub policy: &'a ActivePolicy,
+    /// What it demands of platforms.
+    pub baseline: &'a Baseline,
+    /// Everything made in development mode says so.
+    pub development: bool,
+}
+
+/// Where verified collateral comes from.
+pub trait CollateralSource: Send + Sync {
+    /// The best set for a platform family; one that has expired is better than none, as the report can then say so.
+    fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>>;
+}
+
+/// Tells challenges of this deployment from other texts.
+pub trait ChallengeCheck: Send + Sync {
+    /// Whether the text is a challenge that this deployment signed and that has not expired.
+    fn is_ours(&self, challenge: &str, now: UnixTime) -> bool;
+}
+
+/// What verification builds on.
+#[derive(Clone, Copy)]
+pub struct Verifier<'a> {
+    /// The roots that are believed.
+    pub anchors: &'a TrustAnchors,
+    /// Chains verified before.
+    pub cache: &'a ChainCache,
+    /// Collateral.
+    pub collateral: &'a dyn CollateralSource,
+    /// Challenges.
+    pub challenges: &'a dyn ChallengeCheck,
+}
+
+/// Time and randomness of one decision.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Moment {
+    /// The time to judge at.
+    pub now: UnixTime,
+    /// 32 random bytes that name the token.
+    pub token_id: [u8; 32],
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Appraisal {
+    /// What to sign, or why not.
+    pub answer: Result<TokenBody, Refusal>,
+    /// Every check of verification.
+    pub report: Report,
+    /// What is known of the platform's TCB.
+    pub tcb: Option<TcbVerdict>,
+    /// The rule of the policy that decided.
+    pub deciding_rule: Option<RuleRef>,
+    /// What to append to the log.
+    pub record: DecisionRecord,
+    /// The collateral that judged.
+    pub collateral: Option<Arc<Collateral>>,
+}
+
+/// Appraises a request: parse, collateral, verify, policy, token body, record.
+#[must_use]
+pub fn appraise(
+    request: &Request,
+    provider: &Provider<'_>,
+    verifier: &Verifier<'_>,
+    moment: &Moment,
+) -> Appraisal {
+    let record = RecordDraft::new(request, provider, moment);
+    if let Err(refusal) = check_request(request) {
+        return record.refused(refusal);
+    }
+    let evidence = parse(request, verifier);
+    let collateral = evidence.platform().and_then(|platform| verifier.collateral.find(&platform));
+    let verification = verify(&evidence, collateral.as_deref(), request, verifier, moment.now);
+    let record = record.verified(verification.report, verification.tcb, collateral);
+    let Some(claims) = verification.claims else { return record.not_genuine() };
+    match decide(request, provider, &claims, verifier, moment) {
+        Ok(decided) => record.decided(decided),
+        Err(refusal) => record.refused(refusal),
+    }
+}
+
+fn check_request(request: &Request) -> Result<(), Refusal> {
+    let (runtime, init_time) = (&request.runtime_data, &request.init_time_data);
+    for (data, attached) in [("runtime data", runtime), ("init-time data", init_time)] {
+        if let Some(Err(error)) = attached.as_ref().map(crate::AttachedData::check) {
+            return Err(Refusal::DataNotJson { data, problem: error.to_string() });
+        }
+    }
+    match request.kind {
+        AttestationType::SgxEnclave | AttestationType::OpenEnclave => Ok(()),
+        AttestationType::Tpm => Err(Refusal::NotSupported { kind: request.kind.as_str() }),
+    }
+}
+
+fn parse<'a>(request: &'a Request, verifier: &Verifier<'_>) -> Opened<'a> {
+    let format = match request.kind {
+        AttestationType::OpenEnclave => Format::OpenEnclave,
+        _ => Format::Quote,
+    };
+    Opened::new(&request.evidence, format, verifier.anchors, verifier.cache)
+}
+
+fn verify(
+    evidence: &Opened<'_>,
+    collateral: Option<&Collateral>,
+    request: &Request,
+    verifier: &Verifier<'_>,
+    now: UnixTime,
+) -> Verification {
+    let binding = Binding {
+        runtime_data: request.runtime_data.as_ref().map(|attached| attached.data.as_slice()),
+        init_time_data: request.init_time_data.as_ref().map(|attached| attached.data.as_slice()),
+        // The wire's nonce is an echo; whether the evidence is bound to it is a claim, not a condition.
+        nonce: None,
+    };
+    let context = Context { anchors: verifier.anchors, now, cache: verifier.cache };
+    let collateral = collateral.map_or(CollateralInput::Missing, CollateralInput::Verified);
+    evidence.verify(collateral, &binding, &context)
+}
+
+/// What policy made of genuine evidence.
+pub(crate) struct Decided {
+    pub(crate) freshness: Freshness,
+    pub(crate) policy_hash: String,
+    pub(crate) rule: Option<RuleRef>,
+    pub(crate) answer: Result<TokenBody, Refusal>,
+}
+
+fn decide(
+    request: &Request,
+    provider: &Provider<'_>,
+    claims: &Verified<SgxClaims>,
+    verifier: &Verifier<'_>,
+    moment: &Moment,
+) -> Result<Decided, Refusal> {
+    let policy = policy_in_force(request, provider)?;
+    let freshness = Freshness::of(request, &claims.report.report_data, verifier.challenges, moment.now);
+    let incoming = sgx_incoming(claims, request, freshness);
+    let mut rule = None;
+    let answer = check_baseline(&policy, &incoming, provider, &claims.tcb).and_then(|()| {
+        let limits = Limits::default();
+        let evaluation = assay_policy::evaluate(policy.program(), &incoming, &limits)
+            .map_err(Refusal::PolicyEvaluation)?;
+        rule = deciding_rule(&evaluation.decision);
+        match &evaluation.decision {
+            Decision::Permit { .. } => {
+                let issued = evaluation.issued_json();
+                Ok(Parts { request, provider, policy: &policy, claims, issued, freshness, moment }.write())
+            }
+            Decision::Deny { .. } => Err(Refusal::Denied),
+        }
+    });
+    Ok(Decided { freshness, policy_hash: policy.hash().to_owned(), rule, answer })
+}
+
+fn policy_in_force<'a>(request: &Request, provider: &Provider<'a>) -> Result<Cow<'a, ActivePolicy>, Refusal> {
+    match &request.draft_policy {
+        Some(text) => {
+            ActivePolicy::compile(request.kind, text, None).map(Cow::Owned).map_err(Refusal::DraftPolicy)
+        }
+        None => Ok(Cow::Borrowed(provider.policy)),
+    }
+}
+
+fn check_baseline(
+    policy: &ActivePolicy,
+    incoming: &ClaimSet,
+    provider: &Provider<'_>,
+    tcb: &TcbVerdict,
+) -> Result<(), Refusal> {
+    let named = named_baseline(policy, incoming)?;
+    let below =
+        |shortfall: Shortfall| Refusal::Baseline { found: shortfall.found, demanded: shortfall.demanded };
+    provider.baseline.check(tcb, named.as_deref()).map_err(below)
+}
+
+/// The baseline that the policy's configuration rules name.
+fn named_baseline(policy: &ActivePolicy, incoming: &ClaimSet) -> Result<Option<String>, Refusal> {
+    let properties = policy.program().configuration(incoming).map_err(Refusal::PolicyEvaluation)?;
+    let named = properties.iter().rev().find(|property| property.claim_type.as_ref() == TCB_IDENTIFIER);
+    Ok(named.and_then(|property| match &property.value {
+        assay_policy::Value::String(name) => Some(name.as_ref().to_owned()),
+        _ => None,
+    }))
+}
+
+fn deciding_rule(decision: &Decision) -> Option<RuleRef> {
+    match decision {
+        Decision::Permit { rule } | Decision::Deny { reason: DenyReason::Rule(rule) } => Some(rule.clone()),
+        Decision::Deny { .. } => None,
+    }
+}

@@ -1,0 +1,293 @@
+//! The answer of `assay verify` and `POST /v1/appraisals`: a judgement with every check, for people and scripts.
+
+use assay_policy::{Decision, DenyReason, Limits};
+use assay_verify::cache::ChainCache;
+use assay_verify::claims::SgxClaims;
+use assay_verify::intel::{Collateral, CollateralVerification, RawCollateral};
+use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
+use assay_verify::{Check, TrustAnchors, UnixTime, Verified, VerifyError};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::claims::{sgx_incoming, sgx_service_claims};
+use crate::{
+    ActivePolicy, AttachedData, AttestationType, ChallengeCheck, DataType, Freshness, Refusal, Request,
+    token_body,
+};
+
+/// What to judge, and with what.
+#[derive(Clone, Copy)]
+pub struct JudgeInput<'a> {
+    /// What the evidence is: `SgxEnclave` or `OpenEnclave`.
+    pub kind: AttestationType,
+    /// The evidence.
+    pub evidence: &'a [u8],
+    /// The data whose hash the report data must be.
+    pub runtime_data: Option<&'a [u8]>,
+    /// A nonce to which the evidence must be bound.
+    pub nonce: Option<&'a [u8]>,
+    /// A challenge of this service.
+    pub challenge: Option<&'a str>,
+    /// Tells whether the challenge is ours.
+    pub challenges: Option<&'a dyn ChallengeCheck>,
+    /// The collateral.
+    pub collateral: JudgeCollateral<'a>,
+    /// A policy to evaluate over the claims.
+    pub policy: Option<&'a str>,
+    /// The time to judge at.
+    pub now: UnixTime,
+    /// The roots that are believed.
+    pub anchors: &'a TrustAnchors,
+}
+
+/// The collateral to judge with.
+#[derive(Clone, Copy)]
+pub enum JudgeCollateral<'a> {
+    /// There is none.
+    Missing,
+    /// A set as it is carried.
+    Raw(&'a RawCollateral),
+    /// A source of verified sets.
+    Source(&'a dyn crate::CollateralSource),
+}
+
+/// A judgement. Its JSON form is fixed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// `genuine` or `rejected`.
+    pub outcome: &'static str,
+    /// The kind as the command line names it.
+    pub kind: &'static str,
+    /// The time it was judged at, RFC 3339.
+    pub evaluated_at: String,
+    /// What the vendor says of the platform, if that is known.
+    pub tcb_status: Option<&'static str>,
+    /// Security advisories that apply.
+    pub advisories: Vec<String>,
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// The error that explains a rejection best.
+    pub error: Option<VerdictError>,
+    /// The claims of genuine evidence.
+    pub claims: Option<Map<String, Value>>,
+    /// The collateral that judged.
+    pub collateral: Option<CollateralFacts>,
+    /// What the policy made of the claims.
+    pub policy: Option<PolicyVerdict>,
+}
+
+/// Why evidence is rejected.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerdictError {
+    /// Stable name.
+    pub code: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// What can be done.
+    pub help: &'static str,
+}
+
+/// When collateral is valid.
+#[derive(Clone, Debug, Serialize)]
+pub struct CollateralFacts {
+    /// The lower of the two TCB evaluation numbers.
+    pub tcb_evaluation_data_number: u32,
+    /// The earliest issue date of anything in the set.
+    pub earliest_issue: String,
+    /// The earliest expiry of anything in the set.
+    pub earliest_expiration: String,
+}
+
+/// What a policy decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyVerdict {
+    /// `permit` or `deny`.
+    pub decision: &'static str,
+    /// The rule that decided; none if no rule permitted.
+    pub rule: Option<Value>,
+    /// What the policy would put into a token.
+    pub issued: Map<String, Value>,
+}
+
+impl Verdict {
+    /// Whether the evidence is genuine.
+    #[must_use]
+    pub fn is_genuine(&self) -> bool {
+        self.outcome == "genuine"
+    }
+
+    /// Whether it is genuine and, where a policy was given, permitted.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.is_genuine() && self.policy.as_ref().is_none_or(|policy| policy.decision == "permit")
+    }
+}
+
+/// Judges evidence without issuing anything.
+///
+/// # Errors
+/// [`Refusal::DraftPolicy`] if the policy does not compile, [`Refusal::PolicyEvaluation`] if it cannot be evaluated,
+/// [`Refusal::NotSupported`] for kinds of later releases.
+pub fn judge(input: &JudgeInput<'_>) -> Result<Verdict, Refusal> {
+    let (format, kind) = match input.kind {
+        AttestationType::SgxEnclave => (Format::Quote, "sgx"),
+        AttestationType::OpenEnclave => (Format::OpenEnclave, "open-enclave"),
+        AttestationType::Tpm => return Err(Refusal::NotSupported { kind: input.kind.as_str() }),
+    };
+    let policy =
+        input.policy.map(|text| ActivePolicy::compile(input.kind, text, None).map_err(Refusal::DraftPolicy));
+    let policy = policy.transpose()?;
+    let cache = ChainCache::new(0);
+    let opened = Opened::new(input.evidence, format, input.anchors, &cache);
+    let collateral = JudgedWith::find(&opened, input);
+    let binding = Binding { runtime_data: input.runtime_data, init_time_data: None, nonce: input.nonce };
+    let context = Context { anchors: input.anchors, now: input.now, cache: &cache };
+    let verification = opened.verify(collateral.input(), &binding, &context);
+    let facts = collateral.verified().map(CollateralFacts::of);
+    conclude(input, kind, verification, facts, policy.as_ref())
+}
+
+fn conclude(
+    input: &JudgeInput<'_>,
+    kind: &'static str,
+    verification: Verification,
+    collateral: Option<CollateralFacts>,
+    policy: Option<&ActivePolicy>,
+) -> Result<Verdict, Refusal> {
+    let Verification { report, tcb, claims } = verification;
+    let request = as_request(input);
+    let (mut shown, mut decided) = (None, None);
+    if let Some(claims) = &claims {
+        let freshness = freshness(input, &request, claims);
+        shown = Some(all_claims(claims, &request, freshness));
+        decided = policy.map(|policy| evaluate(policy, claims, &request, freshness)).transpose()?;
+    }
+    Ok(Verdict {
+        outcome: if claims.is_some() { "genuine" } else { "rejected" },
+        kind,
+        evaluated_at: input.now.to_string(),
+        tcb_status: tcb.as_ref().map(|tcb| tcb.status.as_str()),
+        advisories: tcb.map(|tcb| tcb.advisories).unwrap_or_default(),
+        error: report.first_error().map(VerdictError::of),
+        checks: report.checks().to_vec(),
+        claims: shown,
+        collateral,
+        policy: decided,
+    })
+}
+
+/// The input in the shape that claims and freshness are made from. Runtime data counts as JSON if it is JSON.
+fn as_request(input: &JudgeInput<'_>) -> Request {
+    let runtime_data = input.runtime_data.map(|data| {
+        let json = AttachedData { data: data.to_vec(), data_type: DataType::Json };
+        if json.check().is_ok() { json } else { AttachedData { data_type: DataType::Binary, ..json } }
+    });
+    Request {
+        kind: input.kind,
+        evidence: Vec::new(),
+        runtime_data,
+        init_time_data: None,
+        nonce: None,
+        challenge: input.challenge.map(str::to_owned),
+        draft_policy: None,
+    }
+}
+
+fn freshness(input: &JudgeInput<'_>, request: &Request, claims: &SgxClaims) -> Freshness {
+    let none = NoChallenges;
+    let challenges: &dyn ChallengeCheck = input.challenges.unwrap_or(&none);
+    match Freshness::of(request, &claims.report.report_data, challenges, input.now) {
+        // Verification has refused evidence that is not bound to the nonce.
+        Freshness::Unbound if input.nonce.is_some() => Freshness::CallerBound,
+        freshness => freshness,
+    }
+}
+
+fn all_claims(claims: &Verified<SgxClaims>, request: &Request, freshness: Freshness) -> Map<String, Value> {
+    let mut all: Map<String, Value> = sgx_service_claims(claims, freshness).into_iter().collect();
+    all.extend(token_body::attached_claims(request));
+    if claims.origin() == assay_verify::AnchorOrigin::Simulated {
+        all.insert("x-assay-simulated".to_owned(), json!(true));
+    }
+    all
+}
+
+fn evaluate(
+    policy: &ActivePolicy,
+    claims: &SgxClaims,
+    request: &Request,
+    freshness: Freshness,
+) -> Result<PolicyVerdict, Refusal> {
+    let incoming = sgx_incoming(claims, request, freshness);
+    let evaluation = assay_policy::evaluate(policy.program(), &incoming, &Limits::default())
+        .map_err(Refusal::PolicyEvaluation)?;
+    let (decision, rule) = match &evaluation.decision {
+        Decision::Permit { rule } => ("permit", Some(rule)),
+        Decision::Deny { reason: DenyReason::Rule(rule) } => ("deny", Some(rule)),
+        Decision::Deny { .. } => ("deny", None),
+    };
+    let rule =
+        rule.map(|rule| json!({ "line": rule.line, "column": rule.column, "text": rule.text.to_string() }));
+    Ok(PolicyVerdict { decision, rule, issued: evaluation.issued_json() })
+}
+
+/// The collateral of one judgement.
+enum JudgedWith {
+    Missing,
+    Fresh(Box<CollateralVerification>),
+    Known(std::sync::Arc<Collateral>),
+}
+
+impl JudgedWith {
+    fn find(opened: &Opened<'_>, input: &JudgeInput<'_>) -> Self {
+        match input.collateral {
+            JudgeCollateral::Missing => Self::Missing,
+            JudgeCollateral::Raw(raw) => Self::Fresh(Box::new(Collateral::verify(raw, input.anchors))),
+            JudgeCollateral::Source(source) => opened
+                .platform()
+                .and_then(|platform| source.find(&platform))
+                .map_or(Self::Missing, Self::Known),
+        }
+    }
+
+    fn input(&self) -> CollateralInput<'_> {
+        match self {
+            Self::Missing => CollateralInput::Missing,
+            Self::Fresh(verification) => CollateralInput::Fresh(verification),
+            Self::Known(collateral) => CollateralInput::Verified(collateral),
+        }
+    }
+
+    fn verified(&self) -> Option<&Collateral> {
+        match self {
+            Self::Missing => None,
+            Self::Fresh(verification) => verification.collateral.as_ref(),
+            Self::Known(collateral) => Some(collateral),
+        }
+    }
+}
+
+impl CollateralFacts {
+    fn of(collateral: &Collateral) -> Self {
+        Self {
+            tcb_evaluation_data_number: collateral.evaluation_number(),
+            earliest_issue: collateral.earliest_issue().to_string(),
+            earliest_expiration: collateral.earliest_expiration().to_string(),
+        }
+    }
+}
+
+impl VerdictError {
+    fn of(error: &VerifyError) -> Self {
+        Self { code: error.code(), message: error.to_string(), help: error.help() }
+    }
+}
+
+/// Offline there is no key to check a challenge with.
+struct NoChallenges;
+
+impl ChallengeCheck for NoChallenges {
+    fn is_ours(&self, _challenge: &str, _now: UnixTime) -> bool {
+        false
+    }
+}
