@@ -318,3 +318,36 @@ fn interned(name: &'static str) -> Arc<str> {
         LazyLock::new(|| SGX_CLAIMS.iter().map(|claim| Arc::from(claim.name)).collect());
     NAMES.iter().find(|known| known.as_ref() == name).map_or_else(|| Arc::from(name), Arc::clone)
 }
+
+/// The table as Markdown, for `docs/claims.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(MARKDOWN_HEAD);
+    for (title, claims) in
+        [("Every token", COMMON_CLAIMS), ("SGX enclaves (`SgxEnclave`, `OpenEnclave`)", SGX_CLAIMS)]
+    {
+        text.push_str(&format!(
+            "\n## {title}\n\n| claim | type | in policies | in tokens | meaning |\n|---|---|---|---|---|\n"
+        ));
+        for claim in claims {
+            let mark = |yes: bool| if yes { "yes" } else { "-" };
+            let alias = claim.alias_of.map(|of| format!(" (same as `{of}`)")).unwrap_or_default();
+            let digits = claim.hex_digits.map(|n| format!(", {n} hexadecimal digits")).unwrap_or_default();
+            text.push_str(&format!(
+                "| `{}` | {}{digits} | {} | {} | {}{alias} |\n",
+                claim.name,
+                claim.kind.name(),
+                mark(claim.incoming),
+                mark(claim.outgoing),
+                claim.meaning
+            ));
+        }
+    }
+    text
+}
+
+const MARKDOWN_HEAD: &str = "# Claims\n\n\
+<!-- Made from the table in crates/appraisal/src/claims.rs; a test compares. To write it anew:\n     \
+ASSAY_UPDATE_DOCS=1 cargo test -p assay-appraisal --test documents -->\n\n\
+What a policy can read and a token can carry. Names and types are those of Azure Attestation; the `x-assay-` ones are \
+Assay's own. No policy can issue a name that begins with `x-ms-` or `x-assay-`, nor a claim of \"Every token\".\n";

@@ -220,7 +220,8 @@ fn runtime_and_init_time_data_must_be_what_the_enclave_hashed() {
         }),
         ..plain.clone()
     };
-    let cases: [(&QuoteSpec, Option<&[u8]>, Option<&[u8]>, Option<&[u8]>, &[&str]); 11] = [
+    type Case<'a> = (&'a QuoteSpec, Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a [u8]>, &'a [&'a str]);
+    let cases: [Case<'_>; 11] = [
         (&plain, Some(b"runtime"), None, None, &[]),
         (&plain, Some(b"runtime "), None, None, &["binding-mismatch"]),
         (&plain, Some(b""), None, None, &["binding-mismatch"]),

@@ -314,8 +314,6 @@ impl Documents {
     }
 
     fn hashes(&self, raw: &RawCollateral) -> CollateralHashes {
-        let chain =
-            |ders: &[Vec<u8>]| sha256(&[pem::encode(ders.iter().map(Vec::as_slice)).as_bytes(), &[0]]);
         CollateralHashes {
             tcb_info_certificates: chain_digest(&self.tcb_info_chain),
             root_crl: sha256(&[&self.root_crl]),

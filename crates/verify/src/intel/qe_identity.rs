@@ -82,7 +82,10 @@ struct RawTcb {
 
 impl QeIdentity {
     /// Reads the signed bytes.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A sentence about what is wrong.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
         let raw: RawIdentity = assay_json::from_slice(text, &assay_json::Limits::default())
             .map_err(|error| error.to_string())?;
         Ok(Self {

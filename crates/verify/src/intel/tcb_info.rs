@@ -45,7 +45,10 @@ pub struct TcbLevel {
 
 impl TcbInfo {
     /// Reads the signed bytes.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A sentence about what is wrong.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
         let raw: RawTcbInfo = assay_json::from_slice(text, &assay_json::Limits::default())
             .map_err(|error| error.to_string())?;
         let window = Window { from: date(&raw.issue_date)?, until: date(&raw.next_update)? };

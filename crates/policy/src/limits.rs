@@ -1,0 +1,36 @@
+//! What hostile or careless text and claims may cost.
+//!
+//! Microsoft documents no limit (policy-language.md, section 1.10); its numbers are proposed there.
+
+/// Longest policy text in bytes. Section 1.10 proposes 1 MiB; Intel Trust Authority allows 10 KB.
+pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+/// Most rules in one policy, all sections together (section 1.10).
+pub const MAX_RULES: usize = 10_000;
+/// Most conditions in one rule (section 1.10).
+pub const MAX_CONDITIONS: usize = 64;
+/// Deepest nesting of function calls (section 1.10); bounds the parser's recursion.
+pub const MAX_DEPTH: usize = 64;
+/// Most claims in one evaluation, incoming and produced together (section 1.10).
+pub const MAX_CLAIMS: usize = 100_000;
+/// Most diagnostics in one answer; one more then says that some were left out. Nobody reads more, and an
+/// upload must not be turned into an answer many times its size.
+pub const MAX_DIAGNOSTICS: usize = 100;
+/// Comparisons in one evaluation: 10,000 rules of one condition over 2,000 claims pass, and the worst case
+/// stays in the order of 100 ms.
+pub const MAX_STEPS: u64 = 20_000_000;
+
+/// The budget of one evaluation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Claims, incoming and produced together.
+    pub claims: usize,
+    /// Steps: one per claim that a condition looks at, one per test of a claim and per comparison of values,
+    /// and one more per 64 bytes of text compared.
+    pub steps: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { claims: MAX_CLAIMS, steps: MAX_STEPS }
+    }
+}
