@@ -136,6 +136,11 @@ pub const COMMON_CLAIMS: &[ClaimInfo] = &[
     only_out("x-assay-simulated", ValueKind::Boolean, "the evidence is of simulated silicon"),
 ];
 
+/// Every claim that Assay knows.
+pub fn all() -> impl Iterator<Item = &'static ClaimInfo> {
+    COMMON_CLAIMS.iter().chain(SGX_CLAIMS)
+}
+
 /// The claims that evidence of a kind can produce.
 #[must_use]
 pub const fn claims_of(kind: AttestationType) -> &'static [ClaimInfo] {

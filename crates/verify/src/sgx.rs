@@ -341,7 +341,7 @@ fn take_collateral<'a>(
 }
 
 /// What every [`Collateral`] has passed.
-const COLLATERAL_PASSES: [&CheckDef; 9] = [
+const COLLATERAL_PASSES: [&CheckDef; 10] = [
     &intel::COLLATERAL_READABLE,
     &intel::COLLATERAL_CHAINS,
     &intel::COLLATERAL_ROOT_CRL,
@@ -351,6 +351,7 @@ const COLLATERAL_PASSES: [&CheckDef; 9] = [
     &intel::QE_IDENTITY_SIGNATURE,
     &intel::QE_IDENTITY_KIND,
     &intel::COLLATERAL_REVOCATION,
+    &intel::PCK_CRL_CA,
 ];
 
 fn passed(rule: &'static CheckDef) -> Check {

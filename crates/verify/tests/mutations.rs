@@ -99,7 +99,7 @@ const MUTATIONS: &[Row] = &[
     (Defect::PckUnknownCriticalExtension, &["unknown-critical-extension"], "intel.pck-roles", "intel/chain.rs", "VerifyError::UnknownCriticalExtension"),
     (Defect::PckCaUnknownCriticalExtension, &["unknown-critical-extension"], "intel.pck-roles", "intel/chain.rs", "VerifyError::UnknownCriticalExtension"),
     (Defect::PckNameWrong, &["certificate-name"], "intel.pck-roles", "intel/chain.rs", r#"name.contains("Intel SGX PCK Certificate")"#),
-    (Defect::PckCaNameWrong, &["certificate-name"], "intel.pck-roles", "intel/chain.rs", "if ca_kind.is_none()"),
+    (Defect::PckCaNameWrong, &["certificate-name", "certificate-name"], "intel.pck-roles", "intel/chain.rs", "if ca_kind.is_none()"),
     (Defect::PckWithoutSgxExtension, &["pck-extension"], "intel.pck-extension", "intel/pck.rs", r#""the certificate does not have it""#),
     (Defect::PckSgxExtensionTwice, &["certificate-malformed"], "intel.pck-chain", "x509.rs", r#""it has the same extension twice""#),
     (Defect::PckDuplicateFmspc, &["pck-extension"], "intel.pck-extension", "intel/pck.rs", r#""an entry occurs twice""#),

@@ -45,7 +45,7 @@ impl PckCa {
         }
     }
 
-    fn from_common_name(name: &str) -> Option<Self> {
+    pub(super) fn from_common_name(name: &str) -> Option<Self> {
         match name {
             "Intel SGX PCK Processor CA" => Some(Self::Processor),
             "Intel SGX PCK Platform CA" => Some(Self::Platform),
@@ -327,7 +327,7 @@ fn check_extensions(
         .collect()
 }
 
-fn wrong_name(role: CertificateRole, name: &str) -> VerifyError {
+pub(super) fn wrong_name(role: CertificateRole, name: &str) -> VerifyError {
     VerifyError::CertificateName {
         role,
         found: name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect(),

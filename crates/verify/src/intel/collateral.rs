@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::chain::{COLLATERAL_RULES, CaChain, ChainFailure, verify_ca};
+use super::PlatformKey;
+use super::chain::{COLLATERAL_RULES, CaChain, ChainFailure, PckCa, verify_ca, wrong_name};
 use super::qe_identity::QeIdentity;
 use super::rule;
 use super::tcb_info::TcbInfo;
@@ -91,6 +92,7 @@ pub struct Collateral {
     /// What the PCK CA revoked: serials, sorted.
     pub(crate) pck_revoked: Vec<Vec<u8>>,
     pub(crate) pck_crl_ca: Arc<CaChain>,
+    ca_kind: PckCa,
     windows: Vec<(Dated, Window)>,
     origin: AnchorOrigin,
 }
@@ -135,6 +137,12 @@ impl Collateral {
             .and_then(|documents| documents.verify(raw, anchors, &mut report))
             .filter(|_| !report.has_failed());
         CollateralVerification { checks: report.checks().to_vec(), collateral }
+    }
+
+    /// The platforms that this set is for.
+    #[must_use]
+    pub const fn platform(&self) -> PlatformKey {
+        PlatformKey { fmspc: self.tcb_info.fmspc, ca: self.ca_kind }
     }
 
     /// The origin of the root that every chain of the set ends at.
@@ -285,6 +293,7 @@ impl Documents {
         );
         report.check(&rule::QE_IDENTITY_KIND, self.qe_identity.check_kind());
         chains.check_revocation(&root_crl, report);
+        let ca_kind = report.check(&rule::PCK_CRL_CA, chains.pck_ca_kind())?;
         let windows = self.windows(&chains, root_crl.validity, pck_crl.validity);
         Some(Collateral {
             digest: raw.digest(),
@@ -293,6 +302,7 @@ impl Documents {
             pck_revoked: pck_crl.revoked.iter().map(|serial| serial.to_vec()).collect(),
             origin: chains.origin(),
             pck_crl_ca: chains.pck_crl,
+            ca_kind,
             windows,
             tcb_info: self.tcb_info,
             qe_identity: self.qe_identity,
@@ -353,6 +363,11 @@ impl Chains {
     fn by_role(&self) -> [(CertificateRole, &Arc<CaChain>); 3] {
         let signer = CertificateRole::TcbSigner;
         [(CertificateRole::PckCa, &self.pck_crl), (signer, &self.tcb_info), (signer, &self.qe_identity)]
+    }
+
+    fn pck_ca_kind(&self) -> Result<PckCa, VerifyError> {
+        let name = &self.pck_crl.common_name;
+        PckCa::from_common_name(name).ok_or_else(|| wrong_name(CertificateRole::PckCa, name))
     }
 
     fn check_revocation(&self, root_crl: &Crl<'_>, report: &mut Report) {

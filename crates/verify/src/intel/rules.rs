@@ -24,6 +24,7 @@ pub const RULES: &[&CheckDef] = &[
     &rule::QE_IDENTITY_SIGNATURE,
     &rule::QE_IDENTITY_KIND,
     &rule::COLLATERAL_REVOCATION,
+    &rule::PCK_CRL_CA,
     &rule::COLLATERAL_DATES,
     &rule::EVALUATION_NUMBERS,
     &rule::TCB_LEVEL_ORDER,
@@ -59,6 +60,7 @@ pub(crate) mod rule {
         QE_IDENTITY_SIGNATURE: "intel.qe-identity-signature", "the QE identity is signed by Intel, byte for byte", PCS_API;
         QE_IDENTITY_KIND: "intel.qe-identity-kind", "the QE identity is the SGX quoting enclave's", PCS_API;
         COLLATERAL_REVOCATION: "intel.collateral-revocation", "no certificate of the collateral is revoked", RFC5280;
+        PCK_CRL_CA: "intel.pck-crl-ca", "the PCK revocation list's issuer is one of Intel's two PCK CAs", PCK_PROFILE;
         COLLATERAL_DATES: "intel.collateral-dates", "every document of the collateral is valid at the time of verification", PCS_API;
         EVALUATION_NUMBERS: "intel.evaluation-numbers", "TCB info and QE identity are of one TCB evaluation", PCS_API;
         TCB_LEVEL_ORDER: "intel.tcb-level-order", "the TCB info lists its levels from the highest down", PCS_API;
