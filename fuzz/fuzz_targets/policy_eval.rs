@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((text, claims)) = text.split_once('\0') else { return };
     let Ok(claims) = assay_json::parse(claims.as_bytes(), &assay_json::Limits::default()) else { return };
     let Ok(claims) = ClaimSet::from_json_object(&claims, Issuer::AttestationService) else { return };
-    let limits = Limits { claims: 1_000, steps: 100_000 };
+    let limits = Limits { claims: 1_000, steps: 100_000, output_bytes: 64 * 1024 };
     for vocabulary in [&Vocabulary::UNTYPED, &GUARDED] {
         let Some(policy) = compile(text, vocabulary).policy else { continue };
         let plain = evaluate(&policy, &claims, &limits);

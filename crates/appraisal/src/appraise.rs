@@ -6,13 +6,15 @@ use std::sync::Arc;
 use assay_policy::{ClaimSet, Decision, DenyReason, Limits, RuleRef};
 use assay_verify::cache::ChainCache;
 use assay_verify::claims::{SgxClaims, TcbVerdict};
+use assay_verify::error::CertificateRole;
 use assay_verify::intel::{Collateral, PlatformKey};
 use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
-use assay_verify::{Report, TrustAnchors, UnixTime, Verified};
+use assay_verify::{AnchorOrigin, Report, TrustAnchors, UnixTime, Verified, VerifyError};
 
 use crate::baseline::Shortfall;
 use crate::claims::{TCB_IDENTIFIER, sgx_incoming};
 use crate::record::RecordDraft;
+use crate::request::Attached;
 use crate::token_body::Parts;
 use crate::{
     ActivePolicy, AttestationType, Baseline, DecisionRecord, Freshness, Refusal, Request, TokenBody,
@@ -92,7 +94,7 @@ pub fn appraise(
     verifier: &Verifier<'_>,
     moment: &Moment,
 ) -> Appraisal {
-    let record = RecordDraft::new(request, provider, moment);
+    let record = RecordDraft::new(request, provider, verifier, moment);
     if let Err(refusal) = check_request(request) {
         return record.refused(refusal);
     }
@@ -111,7 +113,7 @@ fn check_request(request: &Request) -> Result<(), Refusal> {
     let (runtime, init_time) = (&request.runtime_data, &request.init_time_data);
     for (data, attached) in [("runtime data", runtime), ("init-time data", init_time)] {
         if let Some(Err(error)) = attached.as_ref().map(crate::AttachedData::check) {
-            return Err(Refusal::DataNotJson { data, problem: error.to_string() });
+            return Err(Refusal::DataNotJson { data, problem: error });
         }
     }
     match request.kind {
@@ -161,11 +163,17 @@ fn decide(
     verifier: &Verifier<'_>,
     moment: &Moment,
 ) -> Result<Decided, Refusal> {
+    // Trust in simulated silicon ends with development, whatever anchors were configured.
+    if claims.origin() == AnchorOrigin::Simulated && !provider.development {
+        return Err(Refusal::Evidence(VerifyError::UntrustedRoot { role: CertificateRole::Pck }));
+    }
     let policy = policy_in_force(request, provider)?;
-    let freshness = Freshness::of(request, &claims.report.report_data, verifier.challenges, moment.now);
-    let incoming = sgx_incoming(claims, request, freshness);
+    let attached = Attached::of(request)?;
+    let report_data = &claims.report.report_data;
+    let freshness = Freshness::of(request, &attached, report_data, verifier.challenges, moment.now);
+    let incoming = sgx_incoming(claims, &attached, freshness);
     let mut rule = None;
-    let answer = check_baseline(&policy, &incoming, provider, &claims.tcb).and_then(|()| {
+    let answer = check_baseline(&policy, &incoming, provider.baseline, &claims.tcb).and_then(|()| {
         let limits = Limits::default();
         let evaluation = assay_policy::evaluate(policy.program(), &incoming, &limits)
             .map_err(Refusal::PolicyEvaluation)?;
@@ -173,7 +181,9 @@ fn decide(
         match &evaluation.decision {
             Decision::Permit { .. } => {
                 let issued = evaluation.issued_json();
-                Ok(Parts { request, provider, policy: &policy, claims, issued, freshness, moment }.write())
+                let attached = &attached;
+                Ok(Parts { request, attached, provider, policy: &policy, claims, issued, freshness, moment }
+                    .write())
             }
             Decision::Deny { .. } => Err(Refusal::Denied),
         }
@@ -190,16 +200,17 @@ fn policy_in_force<'a>(request: &Request, provider: &Provider<'a>) -> Result<Cow
     }
 }
 
-fn check_baseline(
+/// Checks a platform against the provider's baseline and the one that the policy names.
+pub(crate) fn check_baseline(
     policy: &ActivePolicy,
     incoming: &ClaimSet,
-    provider: &Provider<'_>,
+    baseline: &Baseline,
     tcb: &TcbVerdict,
 ) -> Result<(), Refusal> {
     let named = named_baseline(policy, incoming)?;
     let below =
         |shortfall: Shortfall| Refusal::Baseline { found: shortfall.found, demanded: shortfall.demanded };
-    provider.baseline.check(tcb, named.as_deref()).map_err(below)
+    baseline.check(tcb, named.as_deref()).map_err(below)
 }
 
 /// The baseline that the policy's configuration rules name.

@@ -13,7 +13,7 @@ pub const KNOWN_BASELINES: [(&str, u32); 6] =
 
 /// What a provider demands of a platform's TCB.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Baseline {
     /// TCB statuses that are good enough, by Intel's names.
     pub accepted: Vec<String>,

@@ -10,7 +10,8 @@ use assay_policy::{
 use assay_verify::claims::SgxClaims;
 use serde_json::{Value, json};
 
-use crate::{AZURE_DEFAULT, AttestationType, Freshness, Request};
+use crate::request::Attached;
+use crate::{AZURE_DEFAULT, AttestationType, Freshness};
 
 /// One claim that Assay knows.
 #[derive(Debug)]
@@ -133,6 +134,11 @@ pub const COMMON_CLAIMS: &[ClaimInfo] = &[
         "the policy was a draft of the caller's: not an attestation",
     ),
     only_out("x-assay-dev", ValueKind::Boolean, "made by a service in development mode"),
+    only_out(
+        "x-assay-anchor",
+        ValueKind::String,
+        "`operator`: the root is one that the operator added, not the vendor's",
+    ),
     only_out("x-assay-simulated", ValueKind::Boolean, "the evidence is of simulated silicon"),
 ];
 
@@ -163,14 +169,15 @@ const RESERVED: &[&str] = &[
     "nonce",
     "rp_data",
     "ver",
-    "maa-ehd",
-    "aas-ehd",
-    "maa-attestationcollateral",
-    "maa-policyHash",
     "policy_hash",
     "policy_signer",
+    // What tokens of other kinds of evidence say under their own names.
+    "attester_tcb_status",
+    "dbgstat",
+    "intuse",
+    "secureboot",
 ];
-const RESERVED_PREFIXES: &[&str] = &["x-ms-", "x-assay-"];
+const RESERVED_PREFIXES: &[&str] = &["x-ms-", "x-assay-", "maa-", "aas-", "eat_", "tdx_"];
 
 const TCB_IDENTIFIERS: &[&str] = &[AZURE_DEFAULT, "10", "11", "12", "13", "14", "15"];
 const SGX_PROPERTIES: &[PropertyDef<'static>] = &[PropertyDef {
@@ -209,16 +216,20 @@ pub fn vocabulary(kind: AttestationType) -> Vocabulary<'static> {
 }
 
 /// The claims that verified SGX evidence brings into a policy.
-pub(crate) fn sgx_incoming(claims: &SgxClaims, request: &Request, freshness: Freshness) -> ClaimSet {
+pub(crate) fn sgx_incoming(claims: &SgxClaims, attached: &Attached, freshness: Freshness) -> ClaimSet {
     let mut set = ClaimSet::with_capacity(32);
     let mut add = |name: &'static str, value: PolicyValue| {
         set.push(Claim { claim_type: interned(name), value, issuer: Issuer::AttestationService });
     };
-    let service = sgx_values(claims, freshness).into_iter().chain(attached(request));
-    for (name, value) in service {
+    for (name, value) in sgx_values(claims, freshness) {
         match value {
             Value::Array(items) => items.into_iter().for_each(|item| add(name, policy_value(item))),
             value => add(name, policy_value(value)),
+        }
+    }
+    for (name, value) in attached.claims() {
+        if SGX_CLAIMS.iter().any(|claim| claim.incoming && claim.name == name) {
+            add(name, attached_value(value));
         }
     }
     for claim in SGX_CLAIMS.iter().filter(|claim| claim.incoming && !claim.outgoing) {
@@ -231,11 +242,9 @@ pub(crate) fn sgx_incoming(claims: &SgxClaims, request: &Request, freshness: Fre
 }
 
 /// The claims of verified SGX evidence for the token.
-pub(crate) fn sgx_service_claims(claims: &SgxClaims, freshness: Freshness) -> Vec<(String, Value)> {
-    let mut values: Vec<(String, Value)> =
-        sgx_values(claims, freshness).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let collateral = collateral_claim(claims);
-    values.push(("maa-attestationcollateral".to_owned(), collateral));
+pub(crate) fn sgx_service_claims(claims: &SgxClaims, freshness: Freshness) -> Vec<(&'static str, Value)> {
+    let mut values = sgx_values(claims, freshness);
+    values.push(("maa-attestationcollateral", collateral_claim(claims)));
     values
 }
 
@@ -293,16 +302,12 @@ fn scalar(claims: &SgxClaims, name: &str) -> Option<PolicyValue> {
     })
 }
 
-fn attached(request: &Request) -> Vec<(&'static str, Value)> {
-    crate::token_body::attached_claims(request)
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let known = SGX_CLAIMS.iter().find(|claim| claim.incoming && claim.name == name)?;
-            // An array of JSON data stays one claim.
-            let value = if value.is_array() { json!({ "value": value }) } else { value };
-            Some((known.name, value))
-        })
-        .collect()
+/// Attached data is one claim whatever it is; only text can be compared.
+fn attached_value(value: Arc<Value>) -> PolicyValue {
+    match value.as_ref() {
+        Value::String(text) => PolicyValue::from(text.as_str()),
+        _ => PolicyValue::Json(value),
+    }
 }
 
 fn policy_value(value: Value) -> PolicyValue {
@@ -355,4 +360,5 @@ const MARKDOWN_HEAD: &str = "# Claims\n\n\
 <!-- Made from the table in crates/appraisal/src/claims.rs; a test compares. To write it anew:\n     \
 ASSAY_UPDATE_DOCS=1 cargo test -p assay-appraisal --test documents -->\n\n\
 What a policy can read and a token can carry. Names and types are those of Azure Attestation; the `x-assay-` ones are \
-Assay's own. No policy can issue a name that begins with `x-ms-` or `x-assay-`, nor a claim of \"Every token\".\n";
+Assay's own. No policy can issue, in any case of letters, a claim of \"Every token\" or a name that begins with `x-ms-`, \
+`x-assay-`, `maa-`, `aas-`, `eat_` or `tdx_`.\n";

@@ -5,8 +5,10 @@
 
 use assay_verify::{UnixTime, sha256};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{ChallengeCheck, Request};
+use crate::request::Attached;
+use crate::{AttachedData, ChallengeCheck, Request};
 
 /// A challenge is a JWS of a few hundred bytes; a longer text is not one of ours.
 const MAX_CHALLENGE: usize = 2048;
@@ -37,41 +39,50 @@ impl Freshness {
     }
 
     /// Judges a request whose evidence was verified: `report_data` is the verified one, and runtime data is bound by it.
+    ///
+    /// Only what the token echoes, the nonce, can make it caller-bound; anything else could be picked out of old evidence.
     pub(crate) fn of(
         request: &Request,
+        attached: &Attached,
         report_data: &[u8; 64],
         challenges: &dyn ChallengeCheck,
         now: UnixTime,
     ) -> Self {
-        let bound = Bound {
-            runtime_data: request.runtime_data.as_ref().map(|data| data.data.as_slice()),
-            report_data,
+        let bound =
+            Bound { data: request.runtime_data.as_ref(), json: attached.runtime.as_deref(), report_data };
+        let named = [request.challenge.as_deref(), request.nonce.as_deref()];
+        let embedded = bound.embedded();
+        let mut candidates = named.into_iter().flatten().chain(embedded.iter().flatten().map(String::as_str));
+        // Whether it is ours is asked first: that costs one signature, however long the data is.
+        let ours = |text: &str| {
+            (MIN_NONCE..=MAX_CHALLENGE).contains(&text.len())
+                && challenges.is_ours(text, now)
+                && bound.carries(text)
         };
-        let in_request = [request.challenge.as_deref(), request.nonce.as_deref()];
-        let in_data = bound.embedded_challenge();
-        let candidates = in_request.into_iter().flatten().chain(in_data.as_deref());
-        let is_challenge =
-            |text: &str| text.len() <= MAX_CHALLENGE && bound.carries(text) && challenges.is_ours(text, now);
-        if candidates.into_iter().any(is_challenge) {
+        if candidates.any(ours) {
             return Self::Challenge;
         }
         let nonce =
-            in_request.into_iter().flatten().any(|nonce| nonce.len() >= MIN_NONCE && bound.carries(nonce));
-        if nonce { Self::CallerBound } else { Self::Unbound }
+            request.nonce.as_deref().filter(|nonce| (MIN_NONCE..=MAX_CHALLENGE).contains(&nonce.len()));
+        if nonce.is_some_and(|nonce| bound.carries(nonce)) { Self::CallerBound } else { Self::Unbound }
     }
 }
 
 /// What the evidence is bound to.
 struct Bound<'a> {
-    runtime_data: Option<&'a [u8]>,
+    data: Option<&'a AttachedData>,
+    /// The same data, if it is JSON.
+    json: Option<&'a Value>,
     report_data: &'a [u8; 64],
 }
 
 impl Bound<'_> {
+    /// In JSON a text is carried as a whole value, so that no piece of other members passes for it.
     fn carries(&self, text: &str) -> bool {
-        match self.runtime_data {
-            Some(data) => contains(data, text.as_bytes()),
-            None => self.hash_is_report_data(text),
+        match (self.json, self.data) {
+            (Some(json), _) => has_value(json, text),
+            (None, Some(data)) => memchr::memmem::find(&data.data, text.as_bytes()).is_some(),
+            (None, None) => self.hash_is_report_data(text),
         }
     }
 
@@ -80,16 +91,24 @@ impl Bound<'_> {
         first == sha256(&[text.as_bytes()]) && second.iter().all(|byte| *byte == 0)
     }
 
-    /// The member `challenge` or `nonce` of runtime data that is a JSON object: how clients of Azure's wire, which has no
-    /// field for it, bring a challenge.
-    fn embedded_challenge(&self) -> Option<String> {
-        let data = self.runtime_data?;
-        let json = assay_json::parse(data, &assay_json::Limits::default()).ok()?;
-        let member = json.get("challenge").or_else(|| json.get("nonce"))?;
-        member.as_str().map(str::to_owned)
+    /// The members `challenge` and `nonce` of JSON runtime data: how clients of Azure's wire, which has no field for it,
+    /// bring a challenge.
+    fn embedded(&self) -> [Option<String>; 2] {
+        // Many send JSON as Binary, so that its bytes come back in the token.
+        let binary = self.data.filter(|_| self.json.is_none()).and_then(AttachedData::guess_json);
+        let json = self.json.or(binary.as_ref());
+        ["challenge", "nonce"]
+            .map(|name| json.and_then(|json| json.get(name)).and_then(Value::as_str).map(str::to_owned))
     }
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    !needle.is_empty() && haystack.windows(needle.len()).any(|window| window == needle)
+/// Whether a string or number somewhere in JSON is this text. Depth is bounded where the JSON was read.
+fn has_value(json: &Value, text: &str) -> bool {
+    match json {
+        Value::String(string) => string == text,
+        Value::Number(number) => number.to_string() == text,
+        Value::Array(items) => items.iter().any(|item| has_value(item, text)),
+        Value::Object(members) => members.values().any(|value| has_value(value, text)),
+        Value::Null | Value::Bool(_) => false,
+    }
 }

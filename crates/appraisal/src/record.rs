@@ -17,6 +17,8 @@ use crate::{
     Freshness, Moment, Provider, Refusal, Request, TokenBody, Verifier, appraise,
 };
 
+/// Characters of the deciding rule that a record keeps; the whole policy is kept once, by its digest.
+const MAX_RULE_TEXT: usize = 512;
 /// Layout of the record; raised when a member changes its meaning.
 const RECORD_VERSION: u32 = 1;
 
@@ -34,7 +36,7 @@ pub enum Outcome {
 
 /// One decision.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DecisionRecord {
     /// Layout of this record.
     pub version: u32,
@@ -56,6 +58,8 @@ pub struct DecisionRecord {
     pub draft: bool,
     /// Digest that names the collateral set.
     pub collateral: Option<String>,
+    /// Names the set of root keys that were believed.
+    pub anchors: String,
     /// What the provider demanded of the platform.
     pub baseline: Baseline,
     /// Whether the service was in development mode.
@@ -84,7 +88,7 @@ pub struct DecisionRecord {
 
 /// SHA-256 of each input, in hexadecimal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct InputDigests {
     /// The evidence.
     pub evidence: String,
@@ -102,6 +106,7 @@ pub struct InputDigests {
 
 /// The checks by outcome.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct CheckSummary {
     /// How many passed.
     pub passed: usize,
@@ -115,18 +120,19 @@ pub struct CheckSummary {
 
 /// Where the deciding rule stands.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct DecidingRule {
     /// Line, from 1.
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
-    /// The rule as it stands in the policy.
+    /// The rule as it stands in the policy, cut to 512 characters.
     pub text: String,
 }
 
 /// The key behind a token.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SignedWith {
     /// `kid` of the key.
     pub key_id: String,
@@ -158,7 +164,12 @@ pub(crate) struct RecordDraft {
 }
 
 impl RecordDraft {
-    pub(crate) fn new(request: &Request, provider: &Provider<'_>, moment: &Moment) -> Self {
+    pub(crate) fn new(
+        request: &Request,
+        provider: &Provider<'_>,
+        verifier: &Verifier<'_>,
+        moment: &Moment,
+    ) -> Self {
         let token_id = hex::encode(moment.token_id);
         let record = DecisionRecord {
             version: RECORD_VERSION,
@@ -171,6 +182,7 @@ impl RecordDraft {
             policy_hash: None,
             draft: request.draft_policy.is_some(),
             collateral: None,
+            anchors: hex::encode(verifier.anchors.id()),
             baseline: provider.baseline.clone(),
             development: provider.development,
             freshness: None,
@@ -277,7 +289,7 @@ impl CheckSummary {
 
 impl DecidingRule {
     fn of(rule: &RuleRef) -> Self {
-        Self { line: rule.line, column: rule.column, text: rule.text.to_string() }
+        Self { line: rule.line, column: rule.column, text: rule.text.chars().take(MAX_RULE_TEXT).collect() }
     }
 }
 
@@ -301,6 +313,8 @@ pub struct ReplayInputs<'a> {
 pub struct Replay {
     /// Members of the record that came out differently; none if the decision is the same.
     pub differences: Vec<Difference>,
+    /// Members that were taken from the record and not decided again.
+    pub assumed: Vec<&'static str>,
 }
 
 /// A member that came out differently.
@@ -339,7 +353,7 @@ pub fn replay(record: &DecisionRecord, inputs: &ReplayInputs<'_>) -> Replay {
             let replayed = serde_json::json!(diagnostics);
             let difference =
                 Difference { member: "policy".into(), recorded: serde_json::Value::Null, replayed };
-            return Replay { differences: vec![difference] };
+            return Replay { differences: vec![difference], assumed: Vec::new() };
         }
     };
     let provider = Provider {
@@ -351,7 +365,9 @@ pub fn replay(record: &DecisionRecord, inputs: &ReplayInputs<'_>) -> Replay {
     };
     let moment = Moment { now: UnixTime(record.time), token_id: token_id(record) };
     let again = appraise(inputs.request, &provider, &verifier, &moment).record;
-    Replay { differences: differences(record, &again) }
+    // Whether a challenge was genuine cannot be decided again without the key of that time.
+    let assumed = if source.challenge_was_genuine { vec!["freshness"] } else { Vec::new() };
+    Replay { differences: differences(record, &again), assumed }
 }
 
 /// A token id that is not 64 hexadecimal digits becomes zeros, which then shows as a difference.

@@ -1,14 +1,15 @@
 //! The body of an attestation token.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use assay_verify::claims::SgxClaims;
 use assay_verify::{AnchorOrigin, Verified};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::claims::sgx_service_claims;
+use crate::request::Attached;
 use crate::{ActivePolicy, Freshness, Moment, Provider, Request};
 
 /// How long an attestation token lives, in seconds (Azure Attestation: 8 hours, fixed).
@@ -32,6 +33,7 @@ pub struct TokenBody {
 /// Everything the body says, gathered from the steps before.
 pub(crate) struct Parts<'a> {
     pub(crate) request: &'a Request,
+    pub(crate) attached: &'a Attached,
     pub(crate) provider: &'a Provider<'a>,
     pub(crate) policy: &'a ActivePolicy,
     pub(crate) claims: &'a Verified<SgxClaims>,
@@ -41,21 +43,23 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Writes the body. Claims of the service cannot be overwritten by those of the policy.
-    pub(crate) fn write(self) -> TokenBody {
+    /// Writes the body. Claims of the service are added last, so none of the policy's can stand in their place.
+    pub(crate) fn write(mut self) -> TokenBody {
         let draft = self.request.draft_policy.is_some();
         let token_id = hex::encode(self.moment.token_id);
-        let mut body: BTreeMap<String, Value> = BTreeMap::new();
-        body.extend(self.issued.clone());
-        body.extend(sgx_service_claims(self.claims, self.freshness));
-        body.extend(self.attached_claims());
-        body.extend(self.common_claims(draft, &token_id));
+        let issued = std::mem::take(&mut self.issued);
+        let mut body: BTreeMap<Cow<'_, str>, Arc<Value>> =
+            issued.into_iter().map(|(name, value)| (Cow::Owned(name), Arc::new(value))).collect();
+        let service =
+            sgx_service_claims(self.claims, self.freshness).into_iter().chain(self.common(draft, &token_id));
+        body.extend(service.map(|(name, value)| (Cow::Borrowed(name), Arc::new(value))));
+        body.extend(self.attached.claims().into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
         // A map of strings to JSON values always has a JSON form.
         let payload = serde_json::to_string(&body).unwrap_or_default();
         TokenBody { payload, draft, token_id }
     }
 
-    fn common_claims(&self, draft: bool, token_id: &str) -> Vec<(String, Value)> {
+    fn common(&self, draft: bool, token_id: &str) -> Vec<(&'static str, Value)> {
         let now = self.moment.now.0;
         let life = if draft { DRAFT_LIFE } else { TOKEN_LIFE };
         let mut claims = vec![
@@ -69,40 +73,18 @@ impl Parts<'_> {
         ];
         claims.extend(self.policy.signer().map(|signer| ("x-ms-policy-signer", signer.clone())));
         claims.extend(self.request.nonce.as_ref().map(|nonce| ("nonce", json!(nonce))));
-        if draft {
-            claims.push(("x-assay-draft", json!(true)));
-        }
-        if self.provider.development {
-            claims.push(("x-assay-dev", json!(true)));
-        }
-        if self.claims.origin() == AnchorOrigin::Simulated {
-            claims.push(("x-assay-simulated", json!(true)));
-        }
-        claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-
-    /// Runtime and init-time data, which verification has bound to the evidence.
-    fn attached_claims(&self) -> Vec<(String, Value)> {
-        attached_claims(self.request)
+        claims.extend(draft.then_some(("x-assay-draft", json!(true))));
+        claims.extend(self.provider.development.then_some(("x-assay-dev", json!(true))));
+        claims.extend(origin_claim(self.claims.origin()));
+        claims
     }
 }
 
-/// JSON data goes in as JSON; opaque runtime data as base64url under its three names.
-pub(crate) fn attached_claims(request: &Request) -> Vec<(String, Value)> {
-    let mut claims = Vec::new();
-    if let Some(data) = &request.runtime_data {
-        match data.json() {
-            Some(json) => claims.push(("x-ms-runtime".to_owned(), json)),
-            None => {
-                let encoded = URL_SAFE_NO_PAD.encode(&data.data);
-                let names = ["x-ms-sgx-ehd", "maa-ehd", "aas-ehd"];
-                claims.extend(names.map(|name| (name.to_owned(), json!(encoded))));
-            }
-        }
+/// Whoever vouches for the root is not the vendor: the token says so.
+pub(crate) fn origin_claim(origin: AnchorOrigin) -> Option<(&'static str, Value)> {
+    match origin {
+        AnchorOrigin::Vendor => None,
+        AnchorOrigin::Operator => Some(("x-assay-anchor", json!(origin.as_str()))),
+        AnchorOrigin::Simulated => Some(("x-assay-simulated", json!(true))),
     }
-    if let Some(data) = &request.init_time_data {
-        let value = data.json().unwrap_or_else(|| json!(URL_SAFE_NO_PAD.encode(&data.data)));
-        claims.push(("x-ms-inittime".to_owned(), value));
-    }
-    claims
 }

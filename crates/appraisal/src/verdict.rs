@@ -1,6 +1,6 @@
 //! The answer of `assay verify` and `POST /v1/appraisals`: a judgement with every check, for people and scripts.
 
-use assay_policy::{Decision, DenyReason, Limits};
+use assay_policy::Limits;
 use assay_verify::cache::ChainCache;
 use assay_verify::claims::SgxClaims;
 use assay_verify::intel::{Collateral, CollateralVerification, RawCollateral};
@@ -9,10 +9,13 @@ use assay_verify::{Check, TrustAnchors, UnixTime, Verified, VerifyError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::appraise::check_baseline;
 use crate::claims::{sgx_incoming, sgx_service_claims};
+use crate::request::Attached;
+use crate::token_body::origin_claim;
 use crate::{
-    ActivePolicy, AttachedData, AttestationType, ChallengeCheck, DataType, Freshness, Refusal, Request,
-    token_body,
+    ActivePolicy, AttachedData, AttestationType, Baseline, ChallengeCheck, DataType, Freshness, Refusal,
+    Request,
 };
 
 /// What to judge, and with what.
@@ -107,6 +110,9 @@ pub struct PolicyVerdict {
     pub rule: Option<Value>,
     /// What the policy would put into a token.
     pub issued: Map<String, Value>,
+    /// Why no rule was asked: the platform is below the baseline that the policy names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Verdict {
@@ -158,9 +164,10 @@ fn conclude(
     let request = as_request(input);
     let (mut shown, mut decided) = (None, None);
     if let Some(claims) = &claims {
-        let freshness = freshness(input, &request, claims);
-        shown = Some(all_claims(claims, &request, freshness));
-        decided = policy.map(|policy| evaluate(policy, claims, &request, freshness)).transpose()?;
+        let attached = Attached::of(&request)?;
+        let freshness = freshness(input, &request, &attached, claims);
+        shown = Some(all_claims(claims, &attached, freshness));
+        decided = policy.map(|policy| evaluate(policy, claims, &attached, freshness)).transpose()?;
     }
     Ok(Verdict {
         outcome: if claims.is_some() { "genuine" } else { "rejected" },
@@ -180,7 +187,7 @@ fn conclude(
 fn as_request(input: &JudgeInput<'_>) -> Request {
     let runtime_data = input.runtime_data.map(|data| {
         let json = AttachedData { data: data.to_vec(), data_type: DataType::Json };
-        if json.check().is_ok() { json } else { AttachedData { data_type: DataType::Binary, ..json } }
+        if json.json().is_ok() { json } else { AttachedData { data_type: DataType::Binary, ..json } }
     });
     Request {
         kind: input.kind,
@@ -193,42 +200,53 @@ fn as_request(input: &JudgeInput<'_>) -> Request {
     }
 }
 
-fn freshness(input: &JudgeInput<'_>, request: &Request, claims: &SgxClaims) -> Freshness {
+fn freshness(
+    input: &JudgeInput<'_>,
+    request: &Request,
+    attached: &Attached,
+    claims: &SgxClaims,
+) -> Freshness {
     let none = NoChallenges;
     let challenges: &dyn ChallengeCheck = input.challenges.unwrap_or(&none);
-    match Freshness::of(request, &claims.report.report_data, challenges, input.now) {
+    match Freshness::of(request, attached, &claims.report.report_data, challenges, input.now) {
         // Verification has refused evidence that is not bound to the nonce.
         Freshness::Unbound if input.nonce.is_some() => Freshness::CallerBound,
         freshness => freshness,
     }
 }
 
-fn all_claims(claims: &Verified<SgxClaims>, request: &Request, freshness: Freshness) -> Map<String, Value> {
-    let mut all: Map<String, Value> = sgx_service_claims(claims, freshness).into_iter().collect();
-    all.extend(token_body::attached_claims(request));
-    if claims.origin() == assay_verify::AnchorOrigin::Simulated {
-        all.insert("x-assay-simulated".to_owned(), json!(true));
-    }
-    all
+fn all_claims(claims: &Verified<SgxClaims>, attached: &Attached, freshness: Freshness) -> Map<String, Value> {
+    let service = sgx_service_claims(claims, freshness).into_iter().chain(origin_claim(claims.origin()));
+    let attached = attached.claims().into_iter().map(|(name, value)| (name, value.as_ref().clone()));
+    service.chain(attached).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn evaluate(
     policy: &ActivePolicy,
     claims: &SgxClaims,
-    request: &Request,
+    attached: &Attached,
     freshness: Freshness,
 ) -> Result<PolicyVerdict, Refusal> {
-    let incoming = sgx_incoming(claims, request, freshness);
+    let incoming = sgx_incoming(claims, attached, freshness);
+    // Offline there is no provider whose baseline would hold; one that the policy names holds all the same.
+    if let Err(refusal) = check_baseline(policy, &incoming, &Baseline::accept_all(), &claims.tcb) {
+        return match refusal {
+            Refusal::Baseline { .. } => Ok(PolicyVerdict {
+                decision: "deny",
+                rule: None,
+                issued: Map::new(),
+                reason: Some(refusal.message()),
+            }),
+            other => Err(other),
+        };
+    }
     let evaluation = assay_policy::evaluate(policy.program(), &incoming, &Limits::default())
         .map_err(Refusal::PolicyEvaluation)?;
-    let (decision, rule) = match &evaluation.decision {
-        Decision::Permit { rule } => ("permit", Some(rule)),
-        Decision::Deny { reason: DenyReason::Rule(rule) } => ("deny", Some(rule)),
-        Decision::Deny { .. } => ("deny", None),
-    };
+    let rule = evaluation.decision.rule();
     let rule =
         rule.map(|rule| json!({ "line": rule.line, "column": rule.column, "text": rule.text.to_string() }));
-    Ok(PolicyVerdict { decision, rule, issued: evaluation.issued_json() })
+    let decision = evaluation.decision.name();
+    Ok(PolicyVerdict { decision, rule, issued: evaluation.issued_json(), reason: None })
 }
 
 /// The collateral of one judgement.

@@ -90,7 +90,7 @@ impl Rig {
             policy: policy(default_policy(kind)),
             baseline: Baseline::default(),
             with_collateral: true,
-            development: false,
+            development: true,
         }
     }
 
@@ -157,8 +157,7 @@ fn a_genuine_quote_gets_every_claim_and_nothing_else() {
                     svn tee x-ms-attestation-type x-ms-policy-hash x-ms-runtime x-ms-sgx-collateral \
                     x-ms-sgx-is-debuggable x-ms-sgx-mrenclave x-ms-sgx-mrsigner x-ms-sgx-product-id \
                     x-ms-sgx-report-data x-ms-sgx-svn x-ms-ver";
-    let own =
-        "x-assay-advisories x-assay-freshness x-assay-simulated x-assay-tcb-eval-number x-assay-tcb-status";
+    let own = "x-assay-advisories x-assay-dev x-assay-freshness x-assay-simulated x-assay-tcb-eval-number x-assay-tcb-status";
     let mut expected: Vec<&str> = recorded.split_whitespace().chain(own.split_whitespace()).collect();
     expected.sort_unstable();
     assert_eq!(names(&body), expected);
@@ -184,7 +183,6 @@ fn binary_runtime_data_stands_under_its_three_names_and_development_shows() {
     let mut setting = rig.setting();
     setting.request.runtime_data = Some(AttachedData { data: RUNTIME.to_vec(), data_type: DataType::Binary });
     setting.request.nonce = Some("17".to_owned());
-    setting.development = true;
     let body = body(&rig.appraise(&setting));
     assert!(body.get("x-ms-runtime").is_none());
     for name in ["x-ms-sgx-ehd", "maa-ehd", "aas-ehd"] {
@@ -221,6 +219,28 @@ fn kss_claims_and_init_time_data() {
     assert_eq!(body["x-ms-sgx-config-id"], hex::encode(config_id));
     assert_eq!(body["x-ms-sgx-isv-extended-product-id"], "02".repeat(16));
     assert_eq!(body["x-ms-sgx-isv-family-id"], "03".repeat(16));
+}
+
+#[test]
+fn simulated_silicon_is_trusted_in_development_only() {
+    let rig = Rig::good();
+    let mut setting = rig.setting();
+    setting.development = false;
+    assert_eq!(rig.appraise(&setting).answer.unwrap_err().code(), "untrusted-root");
+}
+
+#[test]
+fn a_large_integer_in_runtime_data_is_refused_rather_than_altered() {
+    for (number, kept) in [("18446744073709551615", true), ("0.5", true), ("12345678901234567890123", false)]
+    {
+        let data = format!("{{\"n\":{number}}}").into_bytes();
+        let rig = Rig::new(TcbStatus::UpToDate, bound_to(&data));
+        let mut setting = rig.setting();
+        setting.request.runtime_data = Some(AttachedData { data, data_type: DataType::Json });
+        let answer = rig.appraise(&setting).answer;
+        assert_eq!(answer.is_ok(), kept, "{number}: {answer:?}");
+        assert!(answer.is_err() || answer.unwrap().payload.contains(number), "{number}");
+    }
 }
 
 /// Each way to be refused, with its class, code, and what the record says.
@@ -343,11 +363,9 @@ fn freshness_is_what_the_evidence_is_bound_to() {
     assert_eq!(freshness(None, b"a-challenge-of-ours", None, Some("a-challenge-of-ours")), "challenge");
     assert_eq!(freshness(Some(b"other"), b"other", None, Some("a-challenge-of-ours")), "unbound");
     assert_eq!(freshness(Some(with_challenge), with_challenge, None, None), "unbound");
-    // A challenge that is not ours is at best the caller's nonce.
-    assert_eq!(
-        freshness(Some(b"x somebody-elses"), b"x somebody-elses", None, Some("somebody-elses")),
-        "caller-bound"
-    );
+    // A challenge that is not ours is nothing: pieces of old evidence could be named as one, beside a fresh nonce.
+    let old: &[u8] = b"x somebody-elses";
+    assert_eq!(freshness(Some(old), old, Some("fresh-nonce"), Some("somebody-elses")), "unbound");
     assert_eq!(freshness(Some(b"n 12345678"), b"n 12345678", Some("12345678"), None), "caller-bound");
     // Too short to mean anything, or merely sent along.
     assert_eq!(freshness(Some(b"n 1234567"), b"n 1234567", Some("1234567"), None), "unbound");
@@ -402,7 +420,10 @@ fn records_replay_to_the_same_answer_and_show_what_was_changed() {
     let rig = Rig::good();
     let setting = rig.setting();
     let record = rig.appraise(&setting).record.signed_with("kid", "RS256");
-    assert!(rig.replay(&record, &setting).is_same());
+    let same = rig.replay(&record, &setting);
+    assert!(same.is_same(), "{same:?}");
+    // The challenge's key is gone by then: a replay says what it takes on trust.
+    assert_eq!(same.assumed, ["freshness"]);
     // Through its JSON form too.
     let record: DecisionRecord = serde_json::from_str(&record.to_canonical_json()).unwrap();
     assert!(rig.replay(&record, &setting).is_same());
@@ -422,6 +443,9 @@ fn records_replay_to_the_same_answer_and_show_what_was_changed() {
         &record,
     );
     assert!(changed.contains(&"policyHash".to_owned()), "{other}: {changed:?}");
+    // Members that the record does not have are refused.
+    let extra = record.to_canonical_json().replacen('{', "{\"extra\":1,", 1);
+    assert!(serde_json::from_str::<DecisionRecord>(&extra).is_err());
     // A record that claims another answer is found out.
     let mut forged = record;
     forged.outcome = Outcome::Denied;

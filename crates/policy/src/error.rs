@@ -24,6 +24,12 @@ pub enum EvalError {
         /// The limit in force.
         limit: u64,
     },
+    /// The rules issue more than the limit allows.
+    #[error("the policy issues more than {limit} bytes of claims")]
+    OutputTooLarge {
+        /// The limit in force.
+        limit: usize,
+    },
     /// A computed claim type is not text.
     #[error("the rule on line {line} makes a claim whose type is of the kind {kind}, not String")]
     TypeNotString {
@@ -76,6 +82,7 @@ impl EvalError {
             Self::NumberNotAnInteger { .. } => "number-not-an-integer",
             Self::TooManyClaims { .. } => "too-many-claims",
             Self::BudgetExceeded { .. } => "budget-exceeded",
+            Self::OutputTooLarge { .. } => "output-too-large",
             Self::TypeNotString { .. } => "type-not-string",
             Self::TypeNotSingle { .. } => "type-not-single",
             Self::ValueTypeMismatch { .. } => "value-type-mismatch",
@@ -91,6 +98,7 @@ impl EvalError {
             Self::NumberNotAnInteger { .. } => Some("write it as a string if it must be kept"),
             Self::TooManyClaims { .. } => Some("send fewer claims, or make rules copy fewer"),
             Self::BudgetExceeded { .. } => Some("name a claim type in every condition and use fewer rules"),
+            Self::OutputTooLarge { .. } => Some("issue fewer claims, and copy large ones once only"),
             Self::TypeNotString { .. } => Some("use a string for the claim type"),
             Self::TypeNotSingle { .. } => {
                 Some("bind claims of one type only, or copy them with `claim=` and the identifier")

@@ -173,6 +173,8 @@ struct Machine<'a> {
     bindings: Bindings,
     steps: Steps,
     limits: Limits,
+    /// What may still be issued, in bytes of JSON.
+    output_left: usize,
     guard: Option<&'a Guard>,
     issued: Grouped,
     properties: Grouped,
@@ -190,6 +192,7 @@ impl<'a> Machine<'a> {
             bindings: Bindings::default(),
             steps: Steps::new(limits.steps),
             limits: *limits,
+            output_left: limits.output_bytes,
             guard: policy.program().guard.as_ref(),
             issued: Grouped::with_capacity(expected),
             properties: Grouped::default(),
@@ -421,6 +424,13 @@ impl<'a> Machine<'a> {
     }
 
     fn deliver(&mut self, target: Target, claim_type: &Arc<str>, value: Value) -> Result<(), EvalError> {
+        if target == Target::Nowhere {
+            return Ok(());
+        }
+        // Names, quotes and separators count too, so that many small claims are bounded like few large ones.
+        let overhead = claim_type.len().saturating_add(6);
+        let left = self.output_left.checked_sub(overhead).and_then(|left| value.charge(left));
+        self.output_left = left.ok_or(EvalError::OutputTooLarge { limit: self.limits.output_bytes })?;
         let group = match target {
             Target::Nowhere => return Ok(()),
             Target::Outgoing => &mut self.issued,

@@ -19,6 +19,10 @@ pub const MAX_DIAGNOSTICS: usize = 100;
 /// stays in the order of 100 ms.
 pub const MAX_STEPS: u64 = 20_000_000;
 
+/// What rules may issue, as JSON: a token of this size is already larger than what HTTP headers and most clients
+/// carry, and without a limit a rule that copies a large claim multiplies it.
+pub const MAX_OUTPUT_BYTES: usize = 256 * 1024;
+
 /// The budget of one evaluation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -27,10 +31,12 @@ pub struct Limits {
     /// Steps: one per claim that a condition looks at, one per test of a claim and per comparison of values,
     /// and one more per 64 bytes of text compared.
     pub steps: u64,
+    /// Bytes of claims and properties that rules issue, as JSON.
+    pub output_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { claims: MAX_CLAIMS, steps: MAX_STEPS }
+        Self { claims: MAX_CLAIMS, steps: MAX_STEPS, output_bytes: MAX_OUTPUT_BYTES }
     }
 }

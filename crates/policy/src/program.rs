@@ -92,13 +92,18 @@ impl Guard {
         let exempt = contains(&self.exceptions, name)
             || (target == Target::Properties && contains(&self.properties, name));
         !exempt
-            && (contains(&self.reserved, name)
-                || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_ref())))
+            && (self.reserved.iter().any(|known| known.eq_ignore_ascii_case(name))
+                || self.prefixes.iter().any(|prefix| begins_with(name, prefix)))
     }
 
     pub(crate) fn is_read_only(&self, name: &str) -> bool {
         contains(&self.read_only, name)
     }
+}
+
+/// Whether `name` begins so, in any case: some readers of tokens do not tell cases apart.
+pub(crate) fn begins_with(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn contains(names: &[Box<str>], name: &str) -> bool {

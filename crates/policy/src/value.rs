@@ -43,6 +43,33 @@ impl Value {
     }
 }
 
+impl Value {
+    /// What is left of a budget of bytes after this value is written as JSON; `None` as soon as it does not suffice, so
+    /// that a huge value costs no more than the budget.
+    pub(crate) fn charge(&self, left: usize) -> Option<usize> {
+        match self {
+            Self::String(text) => left.checked_sub(text.len()),
+            // The longest integer has 20 characters.
+            Self::Integer(_) | Self::Boolean(_) => left.checked_sub(20),
+            Self::Json(json) => charge_json(json, left),
+        }
+    }
+}
+
+/// JSON from outside has bounded depth, so the recursion has too.
+fn charge_json(json: &Json, left: usize) -> Option<usize> {
+    let left = left.checked_sub(2)?;
+    match json {
+        Json::String(text) => left.checked_sub(text.len()),
+        Json::Array(items) => items.iter().try_fold(left, |left, item| charge_json(item, left)),
+        Json::Object(members) => members.iter().try_fold(left, |left, (name, value)| {
+            left.checked_sub(name.len().checked_add(4)?).and_then(|left| charge_json(value, left))
+        }),
+        Json::Number(_) => left.checked_sub(20),
+        Json::Null | Json::Bool(_) => left.checked_sub(5),
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::String(Arc::from(text))

@@ -2,7 +2,7 @@
 //!
 //! This crate holds no table of claims: the one table lives in `appraisal` and is lent to [`crate::compile`].
 
-use crate::program::Guard;
+use crate::program::{Guard, begins_with};
 use crate::syntax::SectionKind;
 use crate::value::ValueKind;
 
@@ -112,8 +112,8 @@ impl<'a> Vocabulary<'a> {
 
     pub(crate) fn is_reserved(&self, name: &str) -> bool {
         !self.reserved_exceptions.contains(&name)
-            && (self.reserved.contains(&name)
-                || self.reserved_prefixes.iter().any(|prefix| name.starts_with(prefix)))
+            && (self.reserved.iter().any(|known| known.eq_ignore_ascii_case(name))
+                || self.reserved_prefixes.iter().any(|prefix| begins_with(name, prefix)))
     }
 
     pub(crate) fn is_read_only(&self, name: &str) -> bool {

@@ -83,6 +83,7 @@ fn the_evaluation_errors_are_listed() {
         EvalError::NumberNotAnInteger { claim: claim.clone() },
         EvalError::TooManyClaims { limit },
         EvalError::BudgetExceeded { limit: 1 },
+        EvalError::OutputTooLarge { limit },
         EvalError::TypeNotString { line, kind: "" },
         EvalError::TypeNotSingle { line },
         EvalError::ValueTypeMismatch { line, declared: "", found: "" },

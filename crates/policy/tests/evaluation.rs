@@ -310,6 +310,9 @@ fn names_that_are_computed_are_refused_when_they_are_known() {
     assert_eq!(guarded(by_value, &json!({"a": "x-ms-free"})), Ok(json!({"x-ms-free": 1})));
     assert_eq!(guarded(by_value, &json!({"a": "exp"})), reserved("exp"));
     assert_eq!(guarded(by_value, &json!({"a": "x-ms-ver"})), reserved("x-ms-ver"));
+    // Some readers of tokens do not tell cases apart.
+    assert_eq!(guarded(by_value, &json!({"a": "X-Ms-Ver"})), reserved("X-Ms-Ver"));
+    assert_eq!(guarded(by_value, &json!({"a": "EXP"})), reserved("EXP"));
     assert_eq!(guarded(by_value, &json!({"a": "pcrs"})), read_only("pcrs"));
     let by_add = "c:[type==\"a\"] => add(type=c.value, value=1);";
     assert_eq!(guarded(by_add, &json!({"a": "exp"})), reserved("exp"));
@@ -395,6 +398,17 @@ fn budgets_are_errors_that_a_deny_precedes() {
     assert_eq!(run(permit, steps(4)), Err(EvalError::BudgetExceeded { limit: 4 }));
     assert_eq!(run(&format!("=> deny(); {permit}"), steps(4)), Ok("deny"));
     assert_eq!(run(&format!("{permit} => permit();"), steps(4)), Err(EvalError::BudgetExceeded { limit: 4 }));
+
+    let bytes = |output_bytes| Limits { output_bytes, ..Limits::default() };
+    let copy = |to: &str| format!("c:[type==\"j\"] => issue(type=\"{to}\", value=c.value);");
+    let copies = policy(&format!(
+        "version=1.0; authorizationrules{{=> permit();}}; issuancerules{{{}{}}};",
+        copy("a"),
+        copy("b")
+    ));
+    let big = claims(&json!({"j": {"member": "x".repeat(1000)}}));
+    assert_eq!(evaluate(&copies, &big, &bytes(1500)), Err(EvalError::OutputTooLarge { limit: 1500 }));
+    assert!(evaluate(&copies, &big, &bytes(2200)).is_ok());
 
     let some = |claims| Limits { claims, ..Limits::default() };
     assert_eq!(run("=> permit();", some(4)), Err(EvalError::TooManyClaims { limit: 4 }));

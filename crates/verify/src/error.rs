@@ -223,6 +223,9 @@ pub enum VerifyError {
         /// Which list.
         document: Document,
     },
+    /// Parts of a set that different roots vouch for.
+    #[error("the chains of the collateral end at different roots")]
+    CollateralRoots,
     /// A document made for another kind of evidence.
     #[error("the {document} is for `{found}`, not for `{expected}`")]
     CollateralKind {
@@ -342,6 +345,7 @@ impl VerifyError {
             Self::CollateralExpired { .. } => "collateral-expired",
             Self::CollateralNotYetValid { .. } => "collateral-not-yet-valid",
             Self::CrlIssuer { .. } => "crl-issuer",
+            Self::CollateralRoots => "collateral-roots",
             Self::CollateralKind { .. } => "collateral-kind",
             Self::CollateralVersion { .. } => "collateral-version",
             Self::FmspcMismatch { .. } => "fmspc-mismatch",
@@ -386,6 +390,7 @@ impl VerifyError {
             | Self::CollateralSignature { .. }
             | Self::CollateralKind { .. }
             | Self::CollateralVersion { .. }
+            | Self::CollateralRoots
             | Self::CrlIssuer { .. } => {
                 "fetch the document again and keep its bytes exactly as received; signatures cover the bytes"
             }

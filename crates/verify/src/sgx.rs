@@ -20,7 +20,7 @@ use crate::crypto::{P256Key, sha256};
 use crate::error::{CertificateRole, VerifyError};
 use crate::intel::{
     ChainFailure, Collateral, CollateralVerification, PlatformKey, TcbStatus, VerifiedPck, converge,
-    rule as intel, verify_pck_chain,
+    read_pck_chain, rule as intel, verify_pck_chain,
 };
 use crate::report::{Check, CheckDef, Outcome, Report};
 use crate::time::{UnixTime, Window};
@@ -38,6 +38,7 @@ pub const RULES: &[&CheckDef] = &[
     &QUOTE_SIGNATURE,
     &TCB_LEVEL,
     &QE_LEVEL,
+    &QE_STATUS,
     &TCB_STATUS,
     &DEBUG,
     &RUNTIME_DATA,
@@ -66,6 +67,7 @@ rules! {
     QUOTE_SIGNATURE: "sgx.quote-signature", "the attestation key signed the quote", QUOTE_FORMAT;
     TCB_LEVEL: "sgx.tcb-level", "the platform reaches a TCB level that Intel lists", PCS_TCB;
     QE_LEVEL: "sgx.qe-tcb-level", "the quoting enclave reaches a level that Intel lists", PCS_TCB;
+    QE_STATUS: "sgx.qe-tcb-status", "the quoting enclave's level has a status that components can have", PCS_TCB;
     TCB_STATUS: "sgx.tcb-status", "platform and quoting enclave are up to date", PCS_TCB;
     DEBUG: "sgx.debug", "the enclave cannot be debugged", "Intel SDM volume 3D, section 37.7.1";
     RUNTIME_DATA: "sgx.runtime-data", "the report data is the hash of the runtime data, then zeros",
@@ -180,13 +182,14 @@ impl<'a> Opened<'a> {
             Ok(quote) => quote,
             Err(error) => {
                 report.fail(&LAYOUT, error.clone());
+                report.skip_missing(&[crate::intel::RULES, RULES]);
                 return Verification { report, tcb: None, claims: None };
             }
         };
         report.pass(&LAYOUT);
         check_fields(quote, &mut report);
-        let pck = self.check_pck(context.now, &mut report);
-        let collateral = take_collateral(collateral, context.now, &mut report);
+        let pck = self.check_pck(context, &mut report);
+        let collateral = take_collateral(collateral, context, &mut report);
         if let (Some(pck), Some(collateral)) = (pck, collateral) {
             check_platform(pck, collateral, &mut report);
         }
@@ -195,12 +198,18 @@ impl<'a> Opened<'a> {
         let tcb = check_tcb(quote, pck, collateral, &mut report);
         check_debug(quote, &mut report);
         check_binding(quote, binding, &mut report);
+        report.skip_missing(&[crate::intel::RULES, RULES]);
         let claims = self.claims(quote, pck, collateral, tcb.as_ref(), binding, context, &report);
         Verification { report, tcb, claims }
     }
 
-    fn check_pck(&self, now: UnixTime, report: &mut Report) -> Option<&VerifiedPck> {
+    fn check_pck(&self, context: &Context<'_>, report: &mut Report) -> Option<&VerifiedPck> {
         match &self.pck {
+            // Opened under other anchors than it is judged under: its chain says nothing here.
+            Ok(pck) if pck.ca.anchors != *context.anchors.id() => {
+                report.fail(&intel::PCK_ROOT, VerifyError::UntrustedRoot { role: CertificateRole::Pck });
+                None
+            }
             Ok(pck) => {
                 for rule in [
                     &intel::PCK_CHAIN,
@@ -211,7 +220,7 @@ impl<'a> Opened<'a> {
                 ] {
                     report.pass(rule);
                 }
-                check_pck_dates(pck, now, report);
+                check_pck_dates(pck, context.now, report);
                 Some(pck)
             }
             Err(failures) => {
@@ -260,16 +269,16 @@ fn pck_of(
         let found = quote.certification.type_number();
         return Err(vec![(&intel::PCK_CHAIN, VerifyError::CertificationData { found })]);
     };
-    let key = sha256(&[b"intel-pck-chain", anchors.id(), pem]);
+    // Keys are made from the certificates, not from how the PEM around them is spelled: that is not signed, and its
+    // spellings could push honest entries out.
+    let chain = read_pck_chain(pem)?;
+    let [leaf, ca, root] = [&chain.leaf, &chain.ca, &chain.root].map(|der| sha256(&[der]));
+    let key = sha256(&[b"intel-pck-chain", anchors.id(), &leaf, &ca, &root]);
     if let Some(pck) = cache.pck(&key) {
         return Ok(pck);
     }
-    let mut ca_key = [0; 32];
-    let pck = verify_pck_chain(pem, anchors, |ca, root| {
-        ca_key = sha256(&[b"intel-pck-ca", anchors.id(), &sha256(&[ca]), &sha256(&[root])]);
-        cache.ca(&ca_key)
-    })?;
-    let pck = Arc::new(pck);
+    let ca_key = sha256(&[b"intel-pck-ca", anchors.id(), &ca, &root]);
+    let pck = Arc::new(verify_pck_chain(&chain, anchors, cache.ca(&ca_key))?);
     cache.keep_ca(ca_key, Arc::clone(&pck.ca));
     cache.keep_pck(key, Arc::clone(&pck));
     Ok(pck)
@@ -316,7 +325,7 @@ fn check_pck_dates(pck: &VerifiedPck, now: UnixTime, report: &mut Report) {
 /// Takes a set into use: its own checks into the report, its dates judged now.
 fn take_collateral<'a>(
     input: CollateralInput<'a>,
-    now: UnixTime,
+    context: &Context<'_>,
     report: &mut Report,
 ) -> Option<&'a Collateral> {
     let collateral = match input {
@@ -335,7 +344,12 @@ fn take_collateral<'a>(
             verification.collateral.as_ref()?
         }
     };
-    collateral.check_dates(now, report);
+    if collateral.pck_crl_ca.anchors != *context.anchors.id() {
+        report
+            .fail(&intel::COLLATERAL_CHAINS, VerifyError::UntrustedRoot { role: CertificateRole::TcbSigner });
+        return None;
+    }
+    collateral.check_dates(context.now, report);
     collateral.check_consistency(report);
     Some(collateral)
 }
@@ -368,7 +382,9 @@ fn passed(rule: &'static CheckDef) -> Check {
 /// Does the collateral speak of this platform, and does it revoke it?
 fn check_platform(pck: &VerifiedPck, collateral: &Collateral, report: &mut Report) {
     let crl_ca = &collateral.pck_crl_ca;
-    let same_ca = crl_ca.subject == pck.ca.subject && crl_ca.public_key == pck.ca.public_key;
+    let same_ca = crl_ca.subject == pck.ca.subject
+        && crl_ca.public_key == pck.ca.public_key
+        && crl_ca.root_key == pck.ca.root_key;
     let document = crate::error::Document::PckCrl;
     report.check(
         &intel::PCK_CRL_ISSUER,
@@ -459,6 +475,7 @@ fn check_tcb(
     let (level, qe_level) = (level?, qe_level?);
     let platform_status = known_status(&level.status, &TCB_LEVEL, report)?;
     let qe_status = known_status(&qe_level.status, &QE_LEVEL, report)?;
+    let qe_status = report.check(&QE_STATUS, component_status(qe_status))?;
     let mut advisories = [level.advisories.as_slice(), qe_level.advisories.as_slice()].concat();
     advisories.sort_unstable();
     advisories.dedup();
@@ -481,6 +498,14 @@ fn known_status(
 ) -> Option<TcbStatus> {
     let unknown = |name: &String| VerifyError::TcbStatusUnknown { found: name.chars().take(64).collect() };
     status.as_ref().map_err(|name| report.fail(rule, unknown(name))).ok().copied()
+}
+
+/// Intel gives a component one of three statuses; another one would be lost when statuses converge, so it is refused.
+fn component_status(status: TcbStatus) -> Result<TcbStatus, VerifyError> {
+    match status {
+        TcbStatus::UpToDate | TcbStatus::OutOfDate | TcbStatus::Revoked => Ok(status),
+        other => Err(VerifyError::TcbStatusUnknown { found: other.as_str().to_owned() }),
+    }
 }
 
 fn report_status(verdict: &TcbVerdict, report: &mut Report) {
@@ -531,7 +556,7 @@ fn check_binding(quote: &Quote<'_>, binding: &Binding<'_>, report: &mut Report) 
             report.pass(&NONCE)
         }
         Some(_) => report.fail(&NONCE, VerifyError::BindingMismatch { data: "nonce" }),
-        None => {}
+        None => report.note(&NONCE, Outcome::Skipped, "no nonce was given"),
     }
     match binding.init_time_data {
         Some(_) if !quote.report.has_kss() => {
@@ -545,8 +570,12 @@ fn check_binding(quote: &Quote<'_>, binding: &Binding<'_>, report: &mut Report) 
     }
 }
 
+/// Shortest nonce that says anything: 64 bits, as EAT demands (RFC 9711 section 4.1).
+const MIN_NONCE: usize = 8;
+
 fn carries_nonce(report_data: &[u8; 64], runtime_data: Option<&[u8]>, nonce: &[u8]) -> bool {
-    if nonce.is_empty() {
+    // A few bytes, or zeros, occur anywhere by chance.
+    if nonce.len() < MIN_NONCE || nonce.iter().all(|b| *b == 0) {
         return false;
     }
     // Runtime data is bound by its own check; a nonce inside it is bound through it.

@@ -219,12 +219,12 @@ impl<'a> Crl<'a> {
         let from = time(reader)?;
         // RFC 5280 section 5.1.2.5: conforming issuers always include it, and without it a list never expires.
         let until = time(reader)?;
-        let mut revoked = Vec::new();
+        let (mut revoked, mut extensions) = (None, None);
         while !reader.is_finished() {
             let field = AnyRef::decode(reader)?;
-            if field.tag() == Tag::Sequence && revoked.is_empty() {
-                revoked = revoked_serials(field)?;
-            } else if field_is(field, 0) {
+            if field.tag() == Tag::Sequence && revoked.is_none() && extensions.is_none() {
+                revoked = Some(revoked_serials(field)?);
+            } else if field_is(field, 0) && extensions.replace(field).is_none() {
                 if let Err(problem) = check_crl_extensions(field.value()) {
                     return Ok(Err(problem));
                 }
@@ -232,6 +232,7 @@ impl<'a> Crl<'a> {
                 return Ok(Err("it has a field that is not known"));
             }
         }
+        let mut revoked = revoked.unwrap_or_default();
         revoked.sort_unstable();
         Ok(Ok(Self { tbs, signature, issuer: issuer.value(), validity: Window { from, until }, revoked }))
     }
@@ -287,7 +288,9 @@ fn p256_point(key: AnyRef<'_>) -> Result<[u8; 65], Malformed> {
         return Err(not_p256);
     }
     match bits.value().split_first() {
-        Some((0, point)) if point.first() == Some(&4) => point.try_into().map_err(|_| not_p256),
+        Some((0, point)) if bits.tag() == Tag::BitString && point.first() == Some(&4) => {
+            point.try_into().map_err(|_| not_p256)
+        }
         _ => Err(not_p256),
     }
 }
@@ -332,9 +335,19 @@ fn revoked_serials(list: AnyRef<'_>) -> Result<Vec<&[u8]>, der::Error> {
     list.sequence(|reader| {
         let mut serials = Vec::new();
         while !reader.is_finished() {
-            let entry = AnyRef::decode(reader)?;
             // Serial number and date; entry extensions (the reason) change nothing: listed is revoked.
-            serials.push(SliceReader::new(entry.value())?.tlv_bytes().and_then(AnyRef::from_der)?.value());
+            let serial = AnyRef::decode(reader)?.sequence(|entry| {
+                let serial = AnyRef::decode(entry)?;
+                let _date = time(entry)?;
+                if !entry.is_finished() {
+                    let _extensions = AnyRef::decode(entry)?;
+                }
+                Ok::<_, der::Error>(serial)
+            })?;
+            if serial.tag() != Tag::Integer {
+                return Err(serial.tag().value_error().into());
+            }
+            serials.push(serial.value());
         }
         Ok::<_, der::Error>(serials)
     })

@@ -67,6 +67,8 @@ pub(crate) struct CaChain {
     /// Content of the root's name: the issuer of the root CRL.
     pub(crate) root_subject: Vec<u8>,
     pub(crate) root_key: [u8; 65],
+    /// Names the set of anchors that it was verified against.
+    pub(crate) anchors: [u8; 32],
 }
 
 /// A PCK certificate whose chain was verified but for time and revocation, which are checked at each use.
@@ -82,25 +84,33 @@ pub struct VerifiedPck {
     pub extension: PckExtension,
 }
 
-/// Verifies a PCK chain, given as PEM, leaf first.
-///
-/// `known_ca` may answer with a chain verified earlier for the same CA and root certificates.
-pub(crate) fn verify_pck_chain(
-    chain: &[u8],
-    anchors: &TrustAnchors,
-    known_ca: impl FnOnce(&[u8], &[u8]) -> Option<Arc<CaChain>>,
-) -> Result<VerifiedPck, Vec<ChainFailure>> {
+/// The three certificates of a PCK chain, DER.
+pub(crate) struct PckChain {
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) ca: Vec<u8>,
+    pub(crate) root: Vec<u8>,
+}
+
+/// Takes a PEM chain apart, leaf first.
+pub(crate) fn read_pck_chain(pem: &[u8]) -> Result<PckChain, Vec<ChainFailure>> {
     let name = "PCK certificate chain";
-    let ders = pem::certificates(chain)
+    let ders = pem::certificates(pem)
         .map_err(|problem| vec![(&rule::PCK_CHAIN, VerifyError::ChainMalformed { chain: name, problem })])?;
-    let [leaf, ca, root] = ders.as_slice() else {
-        let error = VerifyError::ChainLength { chain: name, found: ders.len(), expected: 3 };
-        return Err(vec![(&rule::PCK_CHAIN, error)]);
-    };
+    <[Vec<u8>; 3]>::try_from(ders).map(|[leaf, ca, root]| PckChain { leaf, ca, root }).map_err(|ders| {
+        vec![(&rule::PCK_CHAIN, VerifyError::ChainLength { chain: name, found: ders.len(), expected: 3 })]
+    })
+}
+
+/// Verifies a PCK chain; `known_ca` is what was verified earlier for the same CA and root certificates.
+pub(crate) fn verify_pck_chain(
+    chain: &PckChain,
+    anchors: &TrustAnchors,
+    known_ca: Option<Arc<CaChain>>,
+) -> Result<VerifiedPck, Vec<ChainFailure>> {
     let mut failures = Vec::new();
-    let leaf = read(CertificateRole::Pck, leaf, &rule::PCK_CHAIN, &mut failures);
-    let ca = known_ca(ca, root)
-        .map_or_else(|| verify_ca(CertificateRole::PckCa, ca, root, anchors, PCK_RULES), Ok);
+    let leaf = read(CertificateRole::Pck, &chain.leaf, &rule::PCK_CHAIN, &mut failures);
+    let ca = known_ca
+        .map_or_else(|| verify_ca(CertificateRole::PckCa, &chain.ca, &chain.root, anchors, PCK_RULES), Ok);
     let (leaf, ca) = match (leaf, ca) {
         (Some(leaf), Ok(ca)) => (leaf, ca),
         (leaf, Err(mut of_ca)) => {
@@ -214,6 +224,7 @@ pub(crate) fn verify_ca(
         origin,
         root_subject: root.subject.to_vec(),
         root_key: root.public_key,
+        anchors: *anchors.id(),
     }))
 }
 

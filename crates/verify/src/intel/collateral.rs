@@ -357,7 +357,14 @@ impl Chains {
                 .map_err(|failures| failures.into_iter().for_each(|(rule, error)| report.fail(rule, error)))
                 .ok()
         });
-        Some(Self { pck_crl: pck_crl?, tcb_info: tcb_info?, qe_identity: qe_identity? })
+        let chains = Self { pck_crl: pck_crl?, tcb_info: tcb_info?, qe_identity: qe_identity? };
+        // The one root CRL of the set must be able to revoke every certificate in it.
+        let root = chains.tcb_info.root_key;
+        if chains.by_role().iter().any(|(_, chain)| chain.root_key != root) {
+            report.fail(&rule::COLLATERAL_CHAINS, VerifyError::CollateralRoots);
+            return None;
+        }
+        Some(chains)
     }
 
     fn by_role(&self) -> [(CertificateRole, &Arc<CaChain>); 3] {

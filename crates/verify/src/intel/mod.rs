@@ -18,7 +18,7 @@ pub use rules::RULES;
 pub use tcb::{TcbStatus, converge, is_at_least};
 pub use tcb_info::{TcbInfo, TcbLevel};
 
-pub(crate) use chain::{CaChain, ChainFailure, verify_pck_chain};
+pub(crate) use chain::{CaChain, ChainFailure, read_pck_chain, verify_pck_chain};
 pub(crate) use rules::rule;
 
 /// Public key of the Intel SGX Root CA: an uncompressed P-256 point. Both root certificates that Intel issued (valid until

@@ -4,7 +4,7 @@ use assay_evidence::sgx::ReportBody;
 use serde::Deserialize;
 
 use super::tcb::TcbStatus;
-use super::tcb_info::{date, fixed_hex};
+use super::tcb_info::{MAX_ID, date, fixed_hex};
 use crate::error::{Document, VerifyError};
 use crate::time::{UnixTime, Window};
 
@@ -107,7 +107,11 @@ impl QeIdentity {
     pub(crate) fn check_kind(&self) -> Result<(), VerifyError> {
         let document = Document::QeIdentity;
         if self.id != "QE" {
-            return Err(VerifyError::CollateralKind { document, found: self.id.clone(), expected: "QE" });
+            return Err(VerifyError::CollateralKind {
+                document,
+                found: self.id.chars().take(MAX_ID).collect(),
+                expected: "QE",
+            });
         }
         if self.version != 2 {
             return Err(VerifyError::CollateralVersion { document, found: self.version });

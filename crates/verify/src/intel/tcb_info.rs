@@ -9,6 +9,9 @@ use super::tcb::{TcbStatus, is_at_least};
 use crate::error::{Document, VerifyError};
 use crate::time::{UnixTime, Window};
 
+/// Longest document id quoted in an error.
+pub(super) const MAX_ID: usize = 64;
+
 /// Which TCB levels a platform family can have, and what Intel says of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcbInfo {
@@ -51,6 +54,10 @@ impl TcbInfo {
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let raw: RawTcbInfo = assay_json::from_slice(text, &assay_json::Limits::default())
             .map_err(|error| error.to_string())?;
+        // Another type would give the numbers of a level another meaning (PCS API: "how to compare TCB components").
+        if raw.tcb_type != 0 {
+            return Err(format!("`tcbType` {} is not known", raw.tcb_type));
+        }
         let window = Window { from: date(&raw.issue_date)?, until: date(&raw.next_update)? };
         let levels =
             raw.tcb_levels.into_iter().map(|level| level.read(raw.version)).collect::<Result<_, _>>()?;
@@ -72,8 +79,8 @@ impl TcbInfo {
             (2, None) | (3, Some("SGX")) => Ok(()),
             (2 | 3, id) => Err(VerifyError::CollateralKind {
                 document,
-                found: id.unwrap_or("nothing").to_owned(),
-                expected: "SGX",
+                found: id.unwrap_or("nothing").chars().take(MAX_ID).collect(),
+                expected: if self.version == 2 { "nothing" } else { "SGX" },
             }),
             (found, _) => Err(VerifyError::CollateralVersion { document, found }),
         }
@@ -87,7 +94,7 @@ impl TcbInfo {
             .find(|level| is_at_least(components, &level.components) && pce_svn >= level.pce_svn)
     }
 
-    /// Whether some level stands after one that it is above of in every part, so that "first match" would miss it.
+    /// Whether no level stands right after one that it is above of in every part, so that "first match" misses none.
     #[must_use]
     pub fn is_ordered(&self) -> bool {
         self.levels.windows(2).all(|pair| match pair {
@@ -110,6 +117,7 @@ struct RawTcbInfo {
     next_update: String,
     fmspc: String,
     pce_id: String,
+    tcb_type: u32,
     tcb_evaluation_data_number: u32,
     tcb_levels: Vec<RawLevel>,
 }
