@@ -14,7 +14,7 @@ help:
 	@echo 'make test-doc      documentation, warnings denied'
 	@echo 'make test-wasm     the verifying crates compile for wasm32-unknown-unknown'
 	@echo 'make test-rust     all Rust tests'
-	@echo 'make test-clients  Python and JavaScript clients against a running service'
+	@echo 'make test-clients  Python and JavaScript clients against a running service; LEG=jose runs one leg'
 	@echo 'make test-fuzz     every fuzz target for a few seconds'
 	@echo 'make bench         benchmarks beside their peers; writes target/bench.json'
 	@echo 'make setup         install the packages and tools that the above need, and do nothing else'
@@ -30,9 +30,10 @@ demo:
 	@tools/setup.sh packages
 	cargo run --locked --bin assay -- demo $(DEMO_ARGS)
 
+# BENCH_ARGS='--only policy' measures only the cases whose name begins so.
 bench:
 	@tools/setup.sh packages
-	cargo run --locked --release -p assay-bench $(BENCH_ARGS)
+	cargo run --locked --release -p assay-bench -- $(BENCH_ARGS)
 
 setup:
 	@tools/setup.sh all

@@ -1,1 +1,31 @@
-//! HTTP, authentication, configuration and metrics around the attest use case
+//! The service around the attest use case: configuration, providers and their keys, authentication, audit, HTTP.
+
+mod answer;
+pub mod app;
+pub mod attest;
+pub mod audit;
+pub mod auth;
+pub mod backup;
+mod body;
+pub mod challenge;
+pub mod clock;
+pub mod config;
+pub mod counters;
+pub mod dev;
+pub mod egress;
+mod files;
+mod front;
+pub mod keys;
+mod limits;
+pub mod log;
+pub mod maa;
+mod metrics;
+mod operations;
+mod problem;
+mod random;
+pub mod registry;
+mod router;
+pub mod serve;
+pub mod server;
+mod v1;
+mod vendor_date;

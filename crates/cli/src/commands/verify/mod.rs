@@ -1,0 +1,172 @@
+//! `assay verify`: appraises evidence offline, with the vendors' built-in roots.
+
+mod explain;
+mod roots;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, PolicyVerdict, Verdict, VerdictError, judge};
+use assay_appraisal::{AttestationType, Refusal};
+use assay_verify::intel::RawCollateral;
+use assay_verify::{TrustAnchors, UnixTime};
+
+use super::kind::KindParser;
+use crate::failure::{Failure, NOT_GOOD};
+use crate::input::{self, Hex};
+use crate::output::{Format, Output};
+
+pub(super) use roots::anchors;
+
+const KINDS: KindParser<AttestationType> = KindParser {
+    known: &[("sgx", AttestationType::SgxEnclave), ("open-enclave", AttestationType::OpenEnclave)],
+    later: &["tdx", "snp", "azure-cvm", "tpm", "vbs"],
+};
+
+/// Check evidence offline: exit code 0 when it is genuine (and permitted), 1 when not
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: check a quote as of a day in the past:
+  assay verify sgx quote.bin --collateral collateral.json --at 2026-01-31T00:00:00Z
+
+Example: check simulated evidence, and try a policy on it:
+  assay simulate sgx --out evidence
+  assay verify sgx evidence/evidence.bin --collateral evidence/collateral.json \\
+      --runtime-data evidence/runtime-data.bin --data assay-dev --policy policy.txt")]
+pub(crate) struct Arguments {
+    /// What the evidence is
+    #[arg(value_parser = KINDS)]
+    kind: AttestationType,
+    /// The evidence; `-` is standard input
+    file: PathBuf,
+    /// Collateral: JSON with the fields of Intel's quote collateral version 3
+    #[arg(long, value_name = "FILE")]
+    collateral: Option<PathBuf>,
+    /// Endorsement key certificate; SEV-SNP only
+    #[arg(long, value_name = "FILE", hide = true)]
+    vek: Option<PathBuf>,
+    /// Certificate chain; SEV-SNP only
+    #[arg(long, value_name = "FILE", hide = true)]
+    chain: Option<PathBuf>,
+    /// Data whose SHA-256 must be the report data
+    #[arg(long, value_name = "FILE")]
+    runtime_data: Option<PathBuf>,
+    /// Nonce that the evidence must be bound to
+    #[arg(long, value_name = "HEX")]
+    nonce: Option<Hex>,
+    /// Time to judge at, RFC 3339 or unix seconds; now unless given
+    #[arg(long, value_name = "TIME", value_parser = input::time)]
+    at: Option<UnixTime>,
+    /// Policy to evaluate over the claims
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Another root to believe: its certificate or public key, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    trust_root: Option<PathBuf>,
+    /// Believe the simulated hardware of this data folder, too
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Form of the output; text on a terminal, else JSON
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+/// What the files hold.
+struct Inputs {
+    evidence: Vec<u8>,
+    collateral: Option<RawCollateral>,
+    runtime_data: Option<Vec<u8>>,
+    policy: Option<String>,
+    anchors: TrustAnchors,
+}
+
+pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
+    let inputs = arguments.read()?;
+    let verdict = arguments.judge(&inputs, output)?;
+    match output.format(arguments.format) {
+        Format::Json => output.json(&verdict)?,
+        Format::Text => {
+            let text = explain::text(&verdict, output.style);
+            output.data(&text);
+        }
+    }
+    Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
+}
+
+impl Arguments {
+    fn read(&self) -> Result<Inputs, Failure> {
+        if self.vek.is_some() || self.chain.is_some() {
+            return Err(Failure::new(
+                "`--vek` and `--chain` are for SEV-SNP, which is not supported yet in this release",
+            ));
+        }
+        let files =
+            [Some(&self.file), self.collateral.as_ref(), self.runtime_data.as_ref(), self.policy.as_ref()];
+        if files.into_iter().flatten().filter(|path| input::is_stdin(path)).count() > 1 {
+            return Err(Failure::new("only one input can come from standard input"));
+        }
+        Ok(Inputs {
+            evidence: input::read(&self.file)?,
+            collateral: self.collateral.as_deref().map(read_collateral).transpose()?,
+            runtime_data: self.runtime_data.as_deref().map(input::read).transpose()?,
+            policy: self.policy.as_deref().map(super::policy::read_policy).transpose()?,
+            anchors: anchors(self.trust_root.as_deref(), self.data.as_deref())?,
+        })
+    }
+
+    fn judge(&self, inputs: &Inputs, output: &Output) -> Result<Verdict, Failure> {
+        let input = JudgeInput {
+            kind: self.kind,
+            evidence: &inputs.evidence,
+            runtime_data: inputs.runtime_data.as_deref(),
+            nonce: self.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
+            challenge: None,
+            challenges: None,
+            collateral: inputs.collateral.as_ref().map_or(JudgeCollateral::Missing, JudgeCollateral::Raw),
+            policy: inputs.policy.as_deref(),
+            now: self.at.unwrap_or_else(super::now),
+            anchors: &inputs.anchors,
+        };
+        judge(&input).or_else(|refusal| self.without_policy(&input, &refusal, output))
+    }
+
+    /// A policy that cannot be evaluated permits nothing, so that is a judgement; one that cannot be read is none.
+    fn without_policy(
+        &self,
+        input: &JudgeInput<'_>,
+        refusal: &Refusal,
+        output: &Output,
+    ) -> Result<Verdict, Failure> {
+        let unusable = |refusal: &Refusal| Failure::new(refusal.message()).help(refusal.help());
+        match refusal {
+            Refusal::PolicyEvaluation(_) => {
+                let mut verdict =
+                    judge(&JudgeInput { policy: None, ..*input }).map_err(|refusal| unusable(&refusal))?;
+                let reason = Some(refusal.message());
+                let denied =
+                    PolicyVerdict { decision: "deny", rule: None, issued: serde_json::Map::new(), reason };
+                verdict.policy = Some(denied);
+                verdict.error = Some(VerdictError {
+                    code: refusal.code(),
+                    message: refusal.message(),
+                    help: refusal.help(),
+                });
+                Ok(verdict)
+            }
+            Refusal::DraftPolicy(diagnostics) => {
+                let path = self.policy.clone().unwrap_or_default();
+                let text = input.policy.unwrap_or_default();
+                output.talk(super::policy::render(text, &path, diagnostics, output.talk_style()));
+                Err(Failure::new(format!("`{}` is not a policy that can be evaluated", path.display())))
+            }
+            other => Err(unusable(other)),
+        }
+    }
+}
+
+fn read_collateral(path: &Path) -> Result<RawCollateral, Failure> {
+    RawCollateral::from_json(&input::read(path)?).map_err(|error| {
+        Failure::new(format!("`{}` is not collateral: {error}", path.display())).help(
+            "collateral is JSON with the fields `tcb_info`, `qe_identity`, `pck_crl` and so on, as strings",
+        )
+    })
+}

@@ -1,0 +1,149 @@
+//! `assay inspect`: decodes everything, judges nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+mod common;
+
+use common::{run, run_in, vectors};
+use serde_json::json;
+use tempfile::TempDir;
+
+#[test]
+fn a_quote_is_decoded_field_by_field() {
+    let folder = TempDir::new().unwrap();
+    let mrenclave = "0123456789abcdef".repeat(4);
+    let line =
+        format!("simulate sgx --out e --data d --mrenclave {mrenclave} --product-id 7 --svn 9 --debug");
+    assert_eq!(run_in(folder.path(), &line).code, 0);
+    let shown = run_in(folder.path(), "inspect sgx e/evidence.bin --format json");
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+    let tree = shown.json();
+    assert_eq!(tree["kind"], "sgx");
+    let header = json!({
+        "version": 3, "attestation_key_type": 2, "attestation_key_type_name": "ECDSA P-256", "reserved": "00000000",
+        "qe_svn": 8, "pce_svn": 13, "qe_vendor_id": "939a7233f79c4ca9940a0db3957f0607", "qe_vendor_name": "Intel",
+        "user_data": tree["header"]["user_data"],
+    });
+    assert_eq!(tree["header"], header);
+    let report = &tree["report"];
+    assert_eq!(report["mrenclave"], mrenclave);
+    assert_eq!((&report["isv_prod_id"], &report["isv_svn"]), (&json!(7), &json!(9)));
+    assert_eq!(report["attribute_flags"], json!(["INIT", "DEBUG", "MODE64BIT"]));
+    assert_eq!(report["debug"], true);
+    assert_eq!(report["report_data"].as_str().unwrap().len(), 128);
+    assert_eq!(
+        tree["qe_report"]["mrsigner"],
+        "8c4f5775d796503e96137f77c68a829a0056ac8ded70140b081b094490c57bff"
+    );
+    assert_eq!(tree["certification_data"]["type"], 5);
+    let certificates = tree["certification_data"]["certificates"].as_array().unwrap();
+    assert_eq!(certificates.len(), 3);
+    assert!(certificates[0]["subject"].as_str().unwrap().ends_with("CN=Intel SGX PCK Certificate"));
+    // Fields come in the order of the bytes, which is not that of the alphabet.
+    assert!(shown.stdout.find("\"header\"").unwrap() < shown.stdout.find("\"attestation_key\"").unwrap());
+
+    let text = run_in(folder.path(), "inspect sgx e/evidence.bin --format text").stdout;
+    assert!(text.contains(&format!("  mrenclave:        {mrenclave}\n")), "{text}");
+}
+
+#[test]
+fn an_open_enclave_report_shows_its_header_and_its_quote() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(run_in(folder.path(), "simulate open-enclave --out e --data d").code, 0);
+    let tree = run_in(folder.path(), "inspect open-enclave e/evidence.bin").json();
+    assert_eq!(tree["open_enclave_header"]["version"], 1);
+    assert_eq!(tree["open_enclave_header"]["report_size"], tree["quote"]["size"]);
+    let wrong = run_in(folder.path(), "inspect sgx e/evidence.bin");
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
+    assert!(wrong.stderr.contains("`e/evidence.bin`: "), "{}", wrong.stderr);
+}
+
+#[test]
+fn every_real_quote_can_be_inspected() {
+    let Some(folder) = vectors() else { return };
+    let mut quotes = 0;
+    for entry in std::fs::read_dir(folder.join("sgx")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "bin") {
+            let shown = run([std::ffi::OsStr::new("inspect"), "sgx".as_ref(), path.as_os_str()]);
+            assert_eq!(shown.code, 0, "{}: {}", path.display(), shown.stderr);
+            assert_eq!(shown.json()["header"]["version"], 3);
+            quotes += 1;
+        }
+    }
+    assert!(quotes >= 15, "only {quotes} quotes");
+}
+
+#[test]
+fn the_sgx_extension_of_a_certificate_is_decoded() {
+    let Some(folder) = vectors() else { return };
+    let quote = folder.join("sgx/sgx_v3_dcap-qvl_f8b81014.bin");
+    let tree = run(["inspect", "sgx", quote.to_str().unwrap()]).json();
+    let leaf = &tree["certification_data"]["certificates"][0];
+    let extensions = leaf["extensions"].as_array().unwrap();
+    let sgx = extensions.iter().find(|extension| extension["id"] == "1.2.840.113741.1.13.1").unwrap();
+    assert_eq!(sgx["name"], "Intel SGX");
+    assert_eq!(sgx["value"]["fmspc"], "00a067110000");
+    assert_eq!(sgx["value"]["tcb_components"].as_array().unwrap().len(), 16);
+}
+
+#[test]
+fn certificates_are_read_as_pem_and_der() {
+    let Some(folder) = vectors() else { return };
+    let pem = folder.join("collateral/tcb_signing_0.pem");
+    let list = run(["inspect", "certificate", pem.to_str().unwrap()]).json();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(list[1]["subject"], "C=US,ST=CA,L=Santa Clara,O=Intel Corporation,CN=Intel SGX Root CA");
+    assert_eq!(list[1]["not_after"], "2049-12-31T23:59:59Z");
+    assert_eq!(list[1]["public_key"]["curve"], "P-256");
+    assert_eq!(list[1]["serial"], "22650cd65a9d3489f383b49552bf501b392706ac");
+
+    let scratch = TempDir::new().unwrap();
+    let text = std::fs::read_to_string(&pem).unwrap();
+    let body: String = text.lines().skip(1).take_while(|line| !line.starts_with("-----END")).collect();
+    let der = decode_base64(&body);
+    std::fs::write(scratch.path().join("one.der"), &der).unwrap();
+    let single = run_in(scratch.path(), "inspect certificate one.der").json();
+    assert_eq!(single[0], list[0]);
+    std::fs::write(scratch.path().join("one.der"), &der[1..]).unwrap();
+    let broken = run_in(scratch.path(), "inspect certificate one.der");
+    assert_eq!(broken.code, 2);
+    assert!(broken.stderr.contains("it is not a certificate"), "{}", broken.stderr);
+}
+
+fn decode_base64(text: &str) -> Vec<u8> {
+    assay_token::base64url::decode_lenient(text).unwrap()
+}
+
+#[test]
+fn tokens_are_shown_without_being_believed() {
+    let folder = TempDir::new().unwrap();
+    let token = |header: &str, payload: &str, signature: &str| {
+        let encode = |text: &str| assay_token::base64url::encode(text.as_bytes());
+        format!("{}.{}.{}", encode(header), encode(payload), encode(signature))
+    };
+    let unsigned = token(r#"{"alg":"none"}"#, r#"{"iss":"https://x","exp":1651012765}"#, "");
+    std::fs::write(folder.path().join("t"), format!("{unsigned}\n")).unwrap();
+    let tree = run_in(folder.path(), "inspect token t").json();
+    assert_eq!((&tree["verified"], &tree["signed"]), (&json!(false), &json!(false)));
+    assert_eq!(tree["claims"], json!({"iss": "https://x", "exp": 1_651_012_765}));
+    assert_eq!(tree["times"], json!({"expires": "2022-04-26T22:39:25Z"}));
+
+    let policy = assay_token::base64url::encode(b"version=1.0;");
+    let document = token(r#"{"alg":"RSA256"}"#, &format!(r#"{{"AttestationPolicy":"{policy}"}}"#), "s");
+    std::fs::write(folder.path().join("t"), document).unwrap();
+    let tree = run_in(folder.path(), "inspect token t").json();
+    assert_eq!((&tree["signed"], &tree["policy"]), (&json!(true), &json!("version=1.0;")));
+
+    std::fs::write(folder.path().join("t"), "a.b").unwrap();
+    let broken = run_in(folder.path(), "inspect token t");
+    assert_eq!((broken.code, broken.stdout.as_str()), (2, ""));
+}

@@ -1,0 +1,142 @@
+//! The sets held, and which of several is the best.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use assay_verify::intel::{Collateral, PckCa, PlatformKey, RawCollateral};
+use assay_verify::{TrustAnchors, UnixTime};
+use x509_cert::Certificate;
+use x509_cert::crl::CertificateList;
+use x509_cert::der::Decode;
+
+/// A verified set with the bytes it was made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    pub(crate) platform: PlatformKey,
+    pub(crate) collateral: Arc<Collateral>,
+    pub(crate) raw: Arc<RawCollateral>,
+    age: Age,
+}
+
+/// What may not go back when a set takes the place of another (design, rule 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Age {
+    tcb_info: UnixTime,
+    qe_identity: UnixTime,
+    root_crl: UnixTime,
+    pck_crl: UnixTime,
+    tcb_evaluation: u32,
+    qe_evaluation: u32,
+}
+
+/// How a set fits beside the one that is held for its family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is the best now.
+    Best,
+    /// Nothing in it is newer.
+    NotNewer,
+    /// Newer in one part and older in another: nobody publishes such a thing in order to go forward.
+    Mixed,
+}
+
+impl Set {
+    /// Verifies a set; the error says which checks failed.
+    pub(crate) fn verify(raw: RawCollateral, anchors: &TrustAnchors) -> Result<Self, String> {
+        let verification = Collateral::verify(&raw, anchors);
+        let Some(collateral) = verification.collateral else {
+            let failed = verification.checks.iter().filter_map(|check| check.error.as_ref());
+            let failed: Vec<String> = failed.map(|error| format!("{}: {error}", error.code())).collect();
+            return Err(failed.join("; "));
+        };
+        let ca = pck_ca(&raw).ok_or("its PCK CRL is of neither PCK CA")?;
+        let platform = PlatformKey { fmspc: collateral.tcb_info.fmspc, ca };
+        let age = Age::of(&collateral, &raw).ok_or("the dates of its CRLs cannot be read")?;
+        Ok(Self { platform, collateral: Arc::new(collateral), raw: Arc::new(raw), age })
+    }
+}
+
+/// Which authority's PCK certificates a set judges: the name of the first certificate behind its PCK CRL. Only for sets
+/// that were verified.
+fn pck_ca(raw: &RawCollateral) -> Option<PckCa> {
+    let chain = Certificate::load_pem_chain(raw.pck_crl_issuer_chain.as_bytes()).ok()?;
+    let subject = chain.first()?.tbs_certificate().subject().to_string();
+    let names = [
+        (PckCa::Processor, "CN=Intel SGX PCK Processor CA"),
+        (PckCa::Platform, "CN=Intel SGX PCK Platform CA"),
+    ];
+    let has = |name: &str| subject.split(',').any(|part| part.trim() == name);
+    names.into_iter().find(|(_, name)| has(name)).map(|(ca, _)| ca)
+}
+
+/// The best set for each platform family, and every set by its digest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sets {
+    by_platform: HashMap<PlatformKey, Set>,
+    by_digest: HashMap<[u8; 32], Set>,
+}
+
+impl Sets {
+    pub(crate) fn len(&self) -> usize {
+        self.by_digest.len()
+    }
+
+    pub(crate) fn find(&self, platform: &PlatformKey) -> Option<&Set> {
+        self.by_platform.get(platform)
+    }
+
+    pub(crate) fn by_digest(&self, digest: &[u8; 32]) -> Option<&Set> {
+        self.by_digest.get(digest)
+    }
+
+    pub(crate) fn best(&self) -> impl Iterator<Item = &Set> {
+        self.by_platform.values()
+    }
+
+    /// Takes a set in; as the best for its family only if it is newer in some part and older in none.
+    pub(crate) fn add(&mut self, set: Set) -> Fit {
+        let platform = set.platform;
+        self.by_digest.insert(set.collateral.digest, set.clone());
+        let fit = self.by_platform.get(&platform).map_or(Fit::Best, |held| set.age.beside(held.age));
+        if fit == Fit::Best {
+            self.by_platform.insert(platform, set);
+        }
+        fit
+    }
+}
+
+impl Age {
+    fn of(collateral: &Collateral, raw: &RawCollateral) -> Option<Self> {
+        Some(Self {
+            tcb_info: collateral.tcb_info.window.from,
+            qe_identity: collateral.qe_identity.window.from,
+            root_crl: crl_date(&raw.root_ca_crl)?,
+            pck_crl: crl_date(&raw.pck_crl)?,
+            tcb_evaluation: collateral.tcb_info.evaluation_number,
+            qe_evaluation: collateral.qe_identity.evaluation_number,
+        })
+    }
+
+    fn beside(self, held: Self) -> Fit {
+        let dates = |age: Self| [age.tcb_info, age.qe_identity, age.root_crl, age.pck_crl];
+        let evaluations = |age: Self| [age.tcb_evaluation, age.qe_evaluation];
+        let pairs = dates(self).into_iter().zip(dates(held)).map(|(new, old)| new.cmp(&old));
+        let pairs =
+            pairs.chain(evaluations(self).into_iter().zip(evaluations(held)).map(|(new, old)| new.cmp(&old)));
+        let orders: Vec<Ordering> = pairs.collect();
+        match (orders.contains(&Ordering::Greater), orders.contains(&Ordering::Less)) {
+            (true, false) => Fit::Best,
+            (true, true) => Fit::Mixed,
+            (false, _) => Fit::NotNewer,
+        }
+    }
+}
+
+/// When a revocation list was issued. Only for sets that were verified.
+fn crl_date(hexadecimal: &str) -> Option<UnixTime> {
+    let der = hex::decode(hexadecimal.trim()).ok()?;
+    let list: CertificateList = CertificateList::from_der(&der).ok()?;
+    let since_1970 = list.tbs_cert_list.this_update.to_unix_duration();
+    i64::try_from(since_1970.as_secs()).ok().map(UnixTime)
+}

@@ -1,0 +1,176 @@
+//! Attestation as the service does it: appraise, sign, record, and only then answer.
+
+use std::sync::Arc;
+
+use assay_appraisal::{
+    Appraisal, CollateralSource, Moment, Provider, Refusal, RefusalClass, Request, TokenBody, Verifier,
+    appraise,
+};
+use assay_collateral::CollateralFolder;
+use assay_policy::RuleRef;
+use assay_store::StoreError;
+use assay_token::lifecycle::Purpose;
+use assay_token::{Header, TokenError, issue, issue_unsecured};
+use assay_verify::Report;
+use assay_verify::claims::TcbVerdict;
+use assay_verify::intel::{Collateral, PlatformKey};
+
+use crate::app::App;
+use crate::audit::Materials;
+use crate::auth::Caller;
+use crate::clock::seconds;
+use crate::random::{self, NoRandomness};
+use crate::registry::ProviderSnapshot;
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Attested {
+    /// The token, or why there is none.
+    pub token: Result<String, Refusal>,
+    /// The id of the decision record, where one was written.
+    pub record_id: Option<String>,
+    /// Every check of verification.
+    pub report: Report,
+    /// What is known of the platform's TCB.
+    pub tcb: Option<TcbVerdict>,
+    /// The rule that decided; for readers of the provider only.
+    pub deciding_rule: Option<RuleRef>,
+}
+
+/// Why the service has no answer, whatever the evidence is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttestError {
+    /// The provider has no policy for this kind of evidence.
+    #[error("this provider attests no such evidence")]
+    Kind,
+    /// The token could not be signed.
+    #[error("the token could not be signed")]
+    Signing(TokenError),
+    /// The decision could not be recorded, so it is not given out.
+    #[error("the decision could not be recorded")]
+    Recording(StoreError),
+    /// The system gives no randomness.
+    #[error("{0}")]
+    Random(NoRandomness),
+}
+
+/// Verified collateral of files, as the appraisal asks for it.
+#[derive(Clone, Debug)]
+pub struct HeldCollateral(pub Arc<CollateralFolder>);
+
+impl CollateralSource for HeldCollateral {
+    fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
+        self.0.find(platform)
+    }
+}
+
+/// Appraises a request, signs the answer and records the decision. With durable decisions the record is on disk when this
+/// returns.
+///
+/// # Errors
+/// [`AttestError`], when the service itself is in trouble; a refusal is an answer.
+pub async fn attest(
+    app: &App,
+    provider: &ProviderSnapshot,
+    request: Request,
+    caller: &Caller,
+) -> Result<Attested, AttestError> {
+    let moment = Moment { now: app.clock.now(), token_id: random::bytes().map_err(AttestError::Random)? };
+    let policy = provider.policy(request.kind).ok_or(AttestError::Kind)?;
+    let name = provider.id.as_str();
+    let asked = Provider {
+        name,
+        issuer: &provider.issuer,
+        policy: &policy.active,
+        baseline: &provider.baseline,
+        development: provider.development,
+    };
+    let verifier = Verifier {
+        anchors: &app.anchors,
+        cache: &app.chain_cache,
+        collateral: &app.collateral,
+        challenges: &app.challenges,
+    };
+    // A fifth of a millisecond: less than handing it to another thread would cost.
+    let appraisal = appraise(&request, &asked, &verifier, &moment);
+    let (answer, appraisal) = sign(provider, appraisal, seconds(moment.now))?;
+    count(app, &answer, request.draft_policy.is_some());
+    let record_id = match is_recorded(&answer, &request, caller) {
+        true => Some(record(app, &appraisal, policy.active.text(), &request).await?),
+        false => None,
+    };
+    let Appraisal { report, tcb, deciding_rule, .. } = appraisal;
+    Ok(Attested { token: answer, record_id, report, tcb, deciding_rule })
+}
+
+/// Signs what was permitted; the record learns with which key.
+fn sign(
+    provider: &ProviderSnapshot,
+    mut appraisal: Appraisal,
+    now: u64,
+) -> Result<(Result<String, Refusal>, Appraisal), AttestError> {
+    let body = match &appraisal.answer {
+        Ok(body) => body,
+        Err(refusal) => return Ok((Err(refusal.clone()), appraisal)),
+    };
+    let key = provider.keys.signing_key(Purpose::AttestationToken, now).map_err(AttestError::Signing)?;
+    let TokenBody { payload, draft, .. } = body;
+    if *draft {
+        return Ok((Ok(issue_unsecured(&provider.jku, key.kid, payload)), appraisal));
+    }
+    let token =
+        issue(&Header::jwt(key.kid, &provider.jku), payload, key.signer).map_err(AttestError::Signing)?;
+    appraisal.record = appraisal.record.signed_with(key.kid, key.signer.algorithm().as_str());
+    Ok((Ok(token), appraisal))
+}
+
+/// Whether a decision becomes a row. Anonymous callers leave one only with genuine evidence of a real device; drafts are no
+/// attestations, and those of readers are kept as the traces of an administrator's work.
+fn is_recorded(answer: &Result<String, Refusal>, request: &Request, caller: &Caller) -> bool {
+    let reached_verdict = match answer {
+        Ok(_) => true,
+        Err(refusal) => {
+            matches!(
+                refusal.class(),
+                RefusalClass::Baseline | RefusalClass::Denied | RefusalClass::PolicyEvaluation
+            )
+        }
+    };
+    let identified = matches!(caller, Caller::Bearer(_));
+    reached_verdict && (request.draft_policy.is_none() || identified)
+}
+
+fn count(app: &App, answer: &Result<String, Refusal>, draft: bool) {
+    let counters = &app.counters;
+    let counter = match answer {
+        _ if draft => &counters.drafts,
+        Ok(_) => &counters.permitted,
+        Err(refusal) => match refusal.class() {
+            RefusalClass::Denied => &counters.denied,
+            RefusalClass::Baseline => &counters.below_baseline,
+            RefusalClass::PolicyEvaluation => &counters.policy_errors,
+            RefusalClass::Request
+            | RefusalClass::Evidence
+            | RefusalClass::DraftPolicy
+            | RefusalClass::NotSupported => &counters.refused,
+        },
+    };
+    counter.increment();
+}
+
+async fn record(
+    app: &App,
+    appraisal: &Appraisal,
+    policy: &str,
+    request: &Request,
+) -> Result<String, AttestError> {
+    let raw = appraisal.collateral.as_ref().and_then(|set| app.collateral.0.raw(&set.digest));
+    let collateral = raw.and_then(|raw| serde_json::to_vec(raw.as_ref()).ok());
+    // A draft's text came with the request, and its digest is in the record.
+    let policy = request.draft_policy.is_none().then(|| policy.to_owned());
+    app.audit
+        .append(&appraisal.record, Materials { collateral, policy })
+        .await
+        .map_err(AttestError::Recording)?;
+    Ok(appraisal.record.id.clone())
+}

@@ -1,0 +1,288 @@
+//! The log of decisions: one chain of records for each provider, and what is needed to decide again.
+//!
+//! ```text
+//! chain decisions/{provider}   {"blobs":{"collateral":digest,"policy":digest},"format":1,"record":{decision record}}
+//! ```
+//!
+//! The collateral set and the policy text of a decision are kept as documents beside it, once however many decisions used
+//! them. Evidence is not kept: whoever has it can replay the decision.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_appraisal::DecisionRecord;
+use assay_store::{
+    ChainName, Change, ChangeId, Digest, NewRecord, Receipt, Record, RecordId, Store, StoreError,
+    VerifiedChain, catalog,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::counters::Counters;
+use crate::files::{self, FileError};
+
+const FORMAT: u32 = 1;
+/// Digests of documents known to be stored; forgetting them costs a write, nothing else.
+const KNOWN_MAX: usize = 10_000;
+
+/// Writes decisions.
+#[derive(Clone)]
+pub struct Audit {
+    store: Arc<dyn Store>,
+    durable: bool,
+    counters: Arc<Counters>,
+    /// Documents that this process knows to be in the store.
+    known: Arc<Mutex<HashSet<Digest>>>,
+}
+
+/// What a decision was made from, besides the evidence.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Materials {
+    /// The collateral set as JSON.
+    pub(crate) collateral: Option<Vec<u8>>,
+    /// The policy text.
+    pub(crate) policy: Option<String>,
+}
+
+/// A record as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// Digests of the documents beside the record, by their kind: `collateral`, `policy`.
+    pub blobs: BTreeMap<String, String>,
+    /// The layout of this envelope.
+    pub format: u32,
+    /// The decision.
+    pub record: DecisionRecord,
+}
+
+/// Why the log cannot be read or written out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The store.
+    #[error("{0}")]
+    Store(StoreError),
+    /// The identifier is not one.
+    #[error("the text `{id}` is not the id of a decision: 32 hexadecimal digits")]
+    Id {
+        /// What was given, shortened.
+        id: String,
+    },
+    /// There is no such decision.
+    #[error("there is no decision `{id}`")]
+    Unknown {
+        /// The id.
+        id: String,
+    },
+    /// The record is not a decision, or not one this release knows.
+    #[error("the record `{id}` cannot be read: {problem}")]
+    Unreadable {
+        /// The id.
+        id: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file cannot be written.
+    #[error("{0}")]
+    File(FileError),
+}
+
+impl From<StoreError> for AuditError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The chain of a provider's decisions.
+///
+/// # Errors
+/// `invalid-name`.
+pub fn decision_chain(provider: &str) -> Result<ChainName, StoreError> {
+    ChainName::join(&["decisions", provider])
+}
+
+impl Audit {
+    pub(crate) fn new(store: Arc<dyn Store>, durable: bool, counters: Arc<Counters>) -> Self {
+        Self { store, durable, counters, known: Arc::default() }
+    }
+
+    /// Appends a decision. When decisions are durable this waits until it is on disk, together with others of the same
+    /// moment; else only until it is handed in.
+    ///
+    /// # Errors
+    /// The decision is not recorded: it must not be answered.
+    pub(crate) async fn append(
+        &self,
+        record: &DecisionRecord,
+        materials: Materials,
+    ) -> Result<(), StoreError> {
+        let written = self.try_append(record, materials).await;
+        let counter = if written.is_ok() { &self.counters.records } else { &self.counters.record_failures };
+        counter.increment();
+        written
+    }
+
+    async fn try_append(&self, record: &DecisionRecord, materials: Materials) -> Result<(), StoreError> {
+        let id: RecordId = record.id.parse()?;
+        let mut change = Change::new(ChangeId::from_bytes(*id.as_bytes()));
+        let mut blobs = serde_json::Map::new();
+        let mut news = Vec::new();
+        let documents =
+            [("collateral", materials.collateral), ("policy", materials.policy.map(String::into_bytes))];
+        for (kind, bytes) in documents.into_iter().filter_map(|(kind, bytes)| Some((kind, bytes?))) {
+            let digest = Digest::of(&bytes);
+            blobs.insert(kind.to_owned(), digest.to_string().into());
+            if !self.is_known(&digest) {
+                change.put_blob(bytes);
+                news.push(digest);
+            }
+        }
+        let record_json = serde_json::to_value(record).unwrap_or(Value::Null);
+        let body = json!({ "blobs": blobs, "format": FORMAT, "record": record_json });
+        change.records.push(NewRecord {
+            chain: decision_chain(&record.provider)?,
+            id,
+            time: u64::try_from(record.time).unwrap_or(0),
+            body: assay_json::to_canonical(&body).into_bytes(),
+        });
+        self.finish(self.store.submit(change)?, news).await
+    }
+
+    async fn finish(&self, receipt: Receipt, news: Vec<Digest>) -> Result<(), StoreError> {
+        if self.durable {
+            receipt.await?;
+            self.keep(news);
+            return Ok(());
+        }
+        let audit = self.clone();
+        tokio::spawn(async move {
+            match receipt.await {
+                Ok(_) => audit.keep(news),
+                Err(error) => {
+                    audit.counters.record_failures.increment();
+                    tracing::error!(%error, cause = error.cause(), "a decision was not recorded");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// A document counts as stored only once it is: until then others send it along, too.
+    fn keep(&self, news: Vec<Digest>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.extend(news);
+    }
+
+    fn is_known(&self, digest: &Digest) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+}
+
+/// A chain and what came of checking it.
+pub type CheckedChain = (ChainName, Result<VerifiedChain, StoreError>);
+
+/// Checks every chain of the store: decisions and administration.
+///
+/// # Errors
+/// Only if the list of chains cannot be read; what is wrong with a chain stands beside its name.
+pub fn verify(store: &dyn Store) -> Result<Vec<CheckedChain>, StoreError> {
+    let mut checked = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.chains(after.as_ref(), catalog::PAGE_MAX)?;
+        for chain in page.items {
+            let result = store.verify_chain(&chain, None);
+            checked.push((chain, result));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(checked);
+        }
+    }
+}
+
+/// Finds a decision by the id in its record: the first half of the token's `jti`; a whole `jti` will do.
+///
+/// # Errors
+/// [`AuditError`].
+pub fn find(store: &dyn Store, id: &str) -> Result<(Record, Envelope), AuditError> {
+    let malformed = || AuditError::Id { id: id.chars().take(80).collect() };
+    let short = match id.len() {
+        32 => id,
+        64 => id.get(..32).unwrap_or_default(),
+        _ => return Err(malformed()),
+    };
+    let record_id: RecordId = short.parse().map_err(|_| malformed())?;
+    let record = store.record(&record_id)?.ok_or_else(|| AuditError::Unknown { id: short.to_owned() })?;
+    let unreadable = |problem| AuditError::Unreadable { id: short.to_owned(), problem };
+    let envelope: Envelope =
+        serde_json::from_slice(&record.body).map_err(|error| unreadable(error.to_string()))?;
+    if envelope.format != FORMAT {
+        return Err(unreadable(format!("its format is {}, this release knows {FORMAT}", envelope.format)));
+    }
+    Ok((record, envelope))
+}
+
+/// The newest decisions of a provider, newest first.
+///
+/// # Errors
+/// [`AuditError`].
+pub fn latest(
+    store: &dyn Store,
+    provider: &str,
+    limit: usize,
+) -> Result<Vec<(Record, Envelope)>, AuditError> {
+    let chain = decision_chain(provider)?;
+    let Some(tip) = store.chain_tip(&chain)? else { return Ok(Vec::new()) };
+    let limit = limit.clamp(1, catalog::PAGE_MAX);
+    let back = u64::try_from(limit).unwrap_or(1).saturating_sub(1);
+    let mut records = store.records(&chain, tip.sequence.saturating_sub(back).max(1), limit)?;
+    records.reverse();
+    let read = |record: Record| {
+        let problem = |error: serde_json::Error| AuditError::Unreadable {
+            id: record.id.to_string(),
+            problem: error.to_string(),
+        };
+        let envelope = serde_json::from_slice(&record.body).map_err(problem)?;
+        Ok((record, envelope))
+    };
+    records.into_iter().map(read).collect()
+}
+
+/// Writes a decision and what it was made from into a folder: `record.json`, `chain.json` (where it stands in its chain),
+/// `collateral.json`, `policy.txt`. Gives the files.
+///
+/// # Errors
+/// [`AuditError`].
+pub fn export(store: &dyn Store, id: &str, out: &Path) -> Result<Vec<PathBuf>, AuditError> {
+    let (record, envelope) = find(store, id)?;
+    std::fs::create_dir_all(out).map_err(|error| AuditError::File(FileError::io(out, "made", &error)))?;
+    let place = json!({
+        "chain": record.chain.as_str(),
+        "sequence": record.sequence,
+        "id": record.id.to_string(),
+        "time": record.time,
+        "prev": record.prev.to_string(),
+        "hash": record.hash.to_string(),
+        // The exact bytes that the hash covers.
+        "body": String::from_utf8_lossy(&record.body),
+    });
+    let mut files = vec![
+        (out.join("record.json"), envelope.record.to_canonical_json().into_bytes()),
+        (out.join("chain.json"), assay_json::to_canonical(&place).into_bytes()),
+    ];
+    for (kind, name) in [("collateral", "collateral.json"), ("policy", "policy.txt")] {
+        let Some(digest) = envelope.blobs.get(kind) else { continue };
+        let missing = || StoreError::NotFound { what: "document", name: digest.clone() };
+        let bytes = store.blob(&digest.parse()?)?.ok_or_else(missing)?;
+        files.push((out.join(name), bytes));
+    }
+    for (path, content) in &files {
+        files::write_public(path, content).map_err(AuditError::File)?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}

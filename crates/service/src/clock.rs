@@ -1,0 +1,86 @@
+//! The only reader of the system's clock. Everything else is given the time.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use assay_verify::UnixTime;
+
+/// Tells the time: the system's, or under `--dev` a test clock that ticks on from a given moment.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    test: Option<TestClock>,
+}
+
+#[derive(Clone, Debug)]
+struct TestClock {
+    start: UnixTime,
+    since: Instant,
+}
+
+impl Clock {
+    /// The clock of the system.
+    #[must_use]
+    pub const fn system() -> Self {
+        Self { test: None }
+    }
+
+    /// A test clock: it shows `start` now and goes on at the usual pace.
+    #[must_use]
+    pub fn fixed_offset(start: UnixTime) -> Self {
+        Self { test: Some(TestClock { start, since: Instant::now() }) }
+    }
+
+    /// Whether this is a test clock.
+    #[must_use]
+    pub const fn is_test(&self) -> bool {
+        self.test.is_some()
+    }
+
+    /// The time. A system clock before 1970 shows 1970.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock")]
+    pub fn now(&self) -> UnixTime {
+        let Some(test) = &self.test else {
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+            return UnixTime(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
+        };
+        let elapsed = Instant::now().saturating_duration_since(test.since).as_secs();
+        UnixTime(test.start.0.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX)))
+    }
+
+    /// The time as the token and store crates count it.
+    #[must_use]
+    pub fn now_seconds(&self) -> u64 {
+        seconds(self.now())
+    }
+}
+
+/// Unix seconds without a sign; times before 1970 become 0.
+#[must_use]
+pub fn seconds(time: UnixTime) -> u64 {
+    u64::try_from(time.0).unwrap_or(0)
+}
+
+/// The converse of [`seconds`].
+#[must_use]
+pub fn unix_time(seconds: u64) -> UnixTime {
+    UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_clock_starts_where_it_is_told() {
+        let clock = Clock::fixed_offset(UnixTime(1_600_000_000));
+        assert!((1_600_000_000..1_600_000_060).contains(&clock.now().0));
+        assert!(clock.is_test() && !Clock::system().is_test());
+        assert!(Clock::system().now_seconds() > 1_700_000_000);
+    }
+
+    #[test]
+    fn times_before_1970_are_zero_seconds() {
+        assert_eq!(seconds(UnixTime(-5)), 0);
+        assert_eq!(unix_time(7), UnixTime(7));
+    }
+}

@@ -1,0 +1,77 @@
+//! What the core counts; the metrics page reads these.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Sets the number.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything the core counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Attestations that got a signed token.
+    pub permitted: Counter,
+    /// Attestations refused by policy.
+    pub denied: Counter,
+    /// Genuine evidence below the baseline.
+    pub below_baseline: Counter,
+    /// Requests whose policy could not be evaluated.
+    pub policy_errors: Counter,
+    /// Requests refused before anything was verified: malformed, not genuine, not supported. Not recorded one by one.
+    pub refused: Counter,
+    /// Answers for draft policies.
+    pub drafts: Counter,
+    /// Decision records written.
+    pub records: Counter,
+    /// Decision records that could not be written.
+    pub record_failures: Counter,
+    /// Times the registry was read again because something changed.
+    pub registry_reloads: Counter,
+    /// Times the registry could not be read.
+    pub registry_failures: Counter,
+    /// Collateral sets held.
+    pub collateral_sets: Gauge,
+    /// Collateral files that cannot be used.
+    pub collateral_problems: Gauge,
+    /// Seconds by which the clock stands behind the newest verified vendor date; 0 when it does not.
+    pub clock_behind_seconds: Gauge,
+    /// Key sets fetched from issuers of bearer tokens.
+    pub issuer_fetches: Counter,
+    /// Fetches that failed.
+    pub issuer_failures: Counter,
+}

@@ -1,0 +1,346 @@
+//! The front door: what happens to every request before and after its handler.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, EXPECT, HOST};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
+
+use crate::answer::{Answer, RequestId, respond};
+use crate::app::App;
+use crate::auth::{AuthError, Caller, Permission, Principal};
+use crate::limits::{ProcessorBudget, Rate, RateLimiter, Source, retry_after};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::registry::ProviderSnapshot;
+use crate::router::{self, Endpoint, Matched, NoRoute, Route, Scope};
+use crate::server::Service;
+use crate::{body, log, maa, v1};
+
+/// One provider gets as much as this many sources: a crowd at one does not starve the others.
+const SOURCES_PER_PROVIDER: u32 = 50;
+/// Attestations at once for each core: they wait for the disk together.
+const ATTESTATIONS_PER_CORE: usize = 64;
+
+/// Answers every request of the main listener.
+pub(crate) struct Front {
+    pub(crate) app: Arc<App>,
+    pub(crate) metrics: Metrics,
+    pub(crate) processor: ProcessorBudget,
+    sources: RateLimiter<Source>,
+    drafts: RateLimiter<Source>,
+    challenges: RateLimiter<Source>,
+    providers: RateLimiter<u64>,
+    hasher: RandomState,
+    started: Instant,
+    stopping: AtomicBool,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Front").field("stopping", &self.stopping).finish_non_exhaustive()
+    }
+}
+
+/// What handlers get.
+pub(crate) struct Exchange<'a> {
+    pub(crate) front: &'a Front,
+    pub(crate) app: &'a App,
+    pub(crate) parts: &'a Parts,
+    pub(crate) parameters: [Option<Cow<'a, str>>; 2],
+    pub(crate) source: Source,
+    body: &'a mut Incoming,
+}
+
+/// What is known of a request when it is answered.
+#[derive(Default)]
+struct Seen {
+    route: Option<&'static Route>,
+    provider: Option<Arc<ProviderSnapshot>>,
+}
+
+impl Front {
+    /// A front door for this service.
+    #[must_use]
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let limits = &app.config.limits;
+        let second = Duration::from_secs(1);
+        let rate =
+            Rate { requests: limits.requests_per_second_per_source, period: second, burst: limits.burst };
+        let drafts = limits.drafts_per_minute_per_source;
+        let drafts = Rate { requests: drafts, period: second.saturating_mul(60), burst: drafts };
+        let crowd = Rate {
+            requests: rate.requests.saturating_mul(SOURCES_PER_PROVIDER),
+            burst: rate.burst.saturating_mul(SOURCES_PER_PROVIDER),
+            ..rate
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            metrics: Metrics::default(),
+            processor: ProcessorBudget::new(cores.saturating_mul(ATTESTATIONS_PER_CORE)),
+            sources: RateLimiter::new(rate),
+            drafts: RateLimiter::new(drafts),
+            challenges: RateLimiter::new(rate),
+            providers: RateLimiter::new(crowd),
+            hasher: RandomState::new(),
+            started: Instant::now(),
+            stopping: AtomicBool::new(false),
+            app,
+        }
+    }
+
+    /// Whether requests are welcome.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && self.app.is_ready()
+    }
+
+    /// From now on the service says that it is not ready.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    async fn dispatch(
+        &self,
+        parts: &Parts,
+        body: &mut Incoming,
+        source: Source,
+        seen: &mut Seen,
+    ) -> Result<Answer, Problem> {
+        let found = router::find(&parts.method, parts.uri.path());
+        // Whoever balances load over services asks all the time, and is not to be turned away.
+        if found.as_ref().is_ok_and(|found| found.route.endpoint == Endpoint::Ready) {
+            seen.route = found.as_ref().ok().map(|found| found.route);
+            return v1::ready(self);
+        }
+        self.take(&self.sources, source, "from this address")?;
+        let Matched { route, prefix, parameters } = found.map_err(no_route)?;
+        seen.route = Some(route);
+        let exchange = Exchange { front: self, app: &self.app, parts, parameters, source, body };
+        match route.scope {
+            Scope::Service => v1::service(route.endpoint, exchange).await,
+            Scope::Provider => {
+                let provider = self.provider(parts, prefix.as_deref())?;
+                seen.provider = Some(Arc::clone(&provider));
+                let key = self.hasher.hash_one(provider.id.as_str());
+                self.take(&self.providers, key, "for this provider")?;
+                if route.versioned {
+                    maa::check_version(parts.uri.query())?;
+                }
+                match route.endpoint {
+                    Endpoint::Appraise => v1::appraise(exchange, &provider).await,
+                    endpoint => maa::answer(endpoint, exchange, &provider).await,
+                }
+            }
+        }
+    }
+
+    fn take<K: Copy + Eq + std::hash::Hash>(
+        &self,
+        limiter: &RateLimiter<K>,
+        key: K,
+        whose: &str,
+    ) -> Result<(), Problem> {
+        let now = Instant::now().saturating_duration_since(self.started);
+        limiter.take(key, now).map_err(|wait| Problem::too_many(whose, retry_after(wait)))
+    }
+
+    /// The provider that host and path name together (design, rule 12). An unknown one is never the default.
+    fn provider(&self, parts: &Parts, prefix: Option<&str>) -> Result<Arc<ProviderSnapshot>, Problem> {
+        let registry = &self.app.registry;
+        let name = match (self.host_label(parts)?, prefix) {
+            (Some(host), Some(prefix)) if !host.eq_ignore_ascii_case(prefix) => return Err(misdirected()),
+            (Some(name), _) | (None, Some(name)) => name,
+            (None, None) => {
+                return registry.default_provider().ok_or_else(|| {
+                    let message =
+                        "There is no default provider. Name one: `/providers/{name}` before the path.";
+                    Problem::not_found("provider-unknown", message)
+                });
+            }
+        };
+        registry.provider(name).ok_or_else(unknown_provider)
+    }
+
+    /// The label in front of the service's domain, if the request's host has one.
+    fn host_label<'p>(&self, parts: &'p Parts) -> Result<Option<&'p str>, Problem> {
+        let Some(domain) = &self.app.config.service_domain else { return Ok(None) };
+        let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = parts.uri.authority().map(http::uri::Authority::as_str).or_else(header) else {
+            return Ok(None);
+        };
+        let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let Some(end) = host.len().checked_sub(domain.len()) else { return Ok(None) };
+        match host.split_at_checked(end) {
+            Some((label, tail)) if tail.eq_ignore_ascii_case(domain) => match label.strip_suffix('.') {
+                Some(label) if label.contains('.') => Err(unknown_provider()),
+                label => Ok(label),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn record(
+        &self,
+        parts: &Parts,
+        seen: &Seen,
+        result: &Result<Answer, Problem>,
+        id: &RequestId,
+        since: Instant,
+    ) {
+        let took = Instant::now().saturating_duration_since(since);
+        let (status, problem) = match result {
+            Ok(answer) => (answer.status, None),
+            Err(problem) => (problem.status, Some(problem)),
+        };
+        let route = seen.route.map(|route| route.path);
+        self.metrics.request(route, status.as_u16(), took.as_secs_f64());
+        log::request(&log::RequestLine {
+            method: parts.method.as_str(),
+            route,
+            provider: seen.provider.as_ref().map(|provider| provider.id.as_str()),
+            status,
+            code: problem.map(|problem| problem.code),
+            reason: problem.and_then(|problem| problem.reason),
+            id: id.as_str(),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+}
+
+impl Service for Front {
+    async fn answer(&self, request: Request<Incoming>, source: IpAddr) -> Response<Full<Bytes>> {
+        let since = Instant::now();
+        let (parts, mut body) = request.into_parts();
+        let id = RequestId::of(&parts.headers);
+        let mut seen = Seen::default();
+        let result = self.dispatch(&parts, &mut body, Source::from(source), &mut seen).await;
+        self.record(&parts, &seen, &result, &id, since);
+        // Who waits for `100 Continue` has sent nothing yet; who was too slow is not waited for.
+        let slow = result.as_ref().is_err_and(|problem| problem.status == http::StatusCode::REQUEST_TIMEOUT);
+        if !body.is_end_stream() && !slow && !parts.headers.contains_key(EXPECT) {
+            body::discard(body);
+        }
+        respond(result, id, parts.version)
+    }
+}
+
+impl Exchange<'_> {
+    /// The whole body.
+    pub(crate) async fn body(&mut self) -> Result<Bytes, Problem> {
+        let limits = &self.app.config.limits;
+        let time = Duration::from_secs(limits.body_timeout_seconds.into());
+        body::read(self.body, limits.body_bytes, time).await
+    }
+
+    /// The parameter of the path at this place; routes have as many as their handlers ask for.
+    pub(crate) fn parameter(&self, place: usize) -> &str {
+        self.parameters.get(place).and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    /// Who is calling, as far as it is known; a bad token is an anonymous caller, as on Azure's anonymous routes.
+    pub(crate) async fn caller(&self) -> Caller {
+        self.authenticate().await.unwrap_or(Caller::Anonymous)
+    }
+
+    /// Who is calling, if that is somebody who may do this with the provider; `*` asks for all providers.
+    ///
+    /// # Errors
+    /// 401 in every other case, also for a good token without the role (maa-wire.md, section 0).
+    pub(crate) async fn require(&self, provider: &str, permission: Permission) -> Result<Principal, Problem> {
+        let caller = self.identified().await?;
+        let may = self.app.auth.may(&caller, provider, permission);
+        match caller {
+            Caller::Bearer(principal) if may => Ok(principal),
+            Caller::Bearer(_) => Err(Problem::unauthorized(
+                "Bearer error=\"insufficient_scope\"",
+                format!(
+                    "The bearer token has no role that allows this. It needs one that grants `{}`.",
+                    grant(permission)
+                ),
+            )),
+            Caller::Anonymous => Err(bearer_needed()),
+        }
+    }
+
+    /// Who is calling.
+    ///
+    /// # Errors
+    /// 401 for a bad token.
+    pub(crate) async fn identified(&self) -> Result<Caller, Problem> {
+        self.authenticate().await.map_err(bad_token)
+    }
+
+    async fn authenticate(&self) -> Result<Caller, AuthError> {
+        let header = self.parts.headers.get(AUTHORIZATION);
+        self.app.auth.authenticate(header, self.app.clock.now()).await
+    }
+
+    /// Takes from the budget for draft policies.
+    pub(crate) fn take_draft(&self) -> Result<(), Problem> {
+        self.front.take(&self.front.drafts, self.source, "with draft policies from this address")
+    }
+
+    /// Takes from the budget for challenges.
+    pub(crate) fn take_challenge(&self) -> Result<(), Problem> {
+        self.front.take(&self.front.challenges, self.source, "for challenges from this address")
+    }
+}
+
+const fn grant(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Read => "reader",
+        Permission::Write | Permission::Delete => "contributor",
+        Permission::Admin => "admin",
+    }
+}
+
+/// 401 for a caller who sent no token.
+pub(crate) fn bearer_needed() -> Problem {
+    let message = "This route needs a bearer token. Send it as `Authorization: Bearer <token>`.";
+    Problem::unauthorized("Bearer", message)
+}
+
+fn bad_token(error: AuthError) -> Problem {
+    if error == AuthError::Unavailable {
+        let message = "The keys of the token's issuer cannot be fetched now. Try again in a moment.";
+        return Problem::unavailable("issuer-unavailable", message);
+    }
+    let message = format!(
+        "The bearer token is refused: {error}. Send a valid one from an issuer this service accepts."
+    );
+    Problem::unauthorized(error.challenge(), message)
+}
+
+fn no_route(problem: NoRoute) -> Problem {
+    match problem {
+        NoRoute::Method(allow) => Problem::method_not_allowed(allow),
+        NoRoute::Path => Problem::not_found(
+            "route-unknown",
+            "There is no such route. `/openapi.json` describes all of them.",
+        ),
+    }
+}
+
+pub(crate) fn unknown_provider() -> Problem {
+    Problem::not_found(
+        "provider-unknown",
+        "There is no such provider. Check its name, or ask the operator for it.",
+    )
+}
+
+/// 421, as the answer would be that of another provider than one of the two names.
+fn misdirected() -> Problem {
+    let message = "The host names another provider than the path. Use one of the two alone.";
+    Problem::new(http::StatusCode::MISDIRECTED_REQUEST, "MisdirectedRequest", message)
+        .because("provider-contradiction")
+}

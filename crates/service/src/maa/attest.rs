@@ -1,0 +1,109 @@
+//! `POST /attest/{type}`.
+
+use assay_appraisal::{AttestationType, Request};
+use assay_token::{base64url, sha256};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+
+use super::tpm::{self, Message};
+use super::{body, refusal};
+use crate::answer::Answer;
+use crate::attest::attest;
+use crate::auth::{Caller, Permission};
+use crate::front::Exchange;
+use crate::problem::Problem;
+use crate::registry::ProviderSnapshot;
+
+/// Attests, for everybody; TPMs only for readers, unless the provider says otherwise (maa-wire.md, section 0).
+pub(super) async fn answer(
+    mut exchange: Exchange<'_>,
+    provider: &ProviderSnapshot,
+) -> Result<Answer, Problem> {
+    let kind = super::kind(&exchange)?;
+    check_content_type(&exchange)?;
+    if kind == AttestationType::Tpm {
+        if provider.options.tpm_authentication {
+            exchange.require(provider.id.as_str(), Permission::Read).await?;
+        }
+        let body = exchange.body().await?;
+        return tpm_message(&exchange, &body);
+    }
+    let body = exchange.body().await?;
+    enclave(&exchange, provider, body::parse(kind, &body)?).await
+}
+
+/// No content type at all is taken for JSON.
+fn check_content_type(exchange: &Exchange<'_>) -> Result<(), Problem> {
+    let Some(given) = exchange.parts.headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let given = given.to_str().unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    let json = ["application/json", "text/json"].iter().any(|json| essence.eq_ignore_ascii_case(json));
+    if json { Ok(()) } else { Err(Problem::unsupported_media_type("application/json")) }
+}
+
+async fn enclave(
+    exchange: &Exchange<'_>,
+    provider: &ProviderSnapshot,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let kind = request.kind;
+    let draft = request.draft_policy.is_some();
+    if draft {
+        exchange.take_draft()?;
+    }
+    // SDKs send a bearer with everything. It is looked at only where it matters: whose draft this is, and who may read
+    // why there is no token.
+    let caller = if draft { exchange.caller().await } else { Caller::Anonymous };
+    let attested = {
+        let _turn =
+            exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
+        attest(exchange.app, provider, request, &caller).await.map_err(|error| refusal::failed(&error))?
+    };
+    let refused = attested.token.as_ref().err();
+    if !draft {
+        exchange.front.metrics.attestation(kind, provider.id.as_str(), refused);
+    }
+    match &attested.token {
+        Ok(token) => Ok(Answer::token(token)),
+        Err(refused) => {
+            let explain = may_read(exchange, provider).await;
+            Err(refusal::refused(refused, attested.deciding_rule.as_ref(), explain))
+        }
+    }
+}
+
+/// Whether the caller may see rule texts and claim values (design, rule 21).
+async fn may_read(exchange: &Exchange<'_>, provider: &ProviderSnapshot) -> bool {
+    if provider.options.explain_to_anonymous {
+        return true;
+    }
+    exchange.parts.headers.contains_key(AUTHORIZATION) && {
+        let caller = exchange.caller().await;
+        exchange.app.auth.may(&caller, provider.id.as_str(), Permission::Read)
+    }
+}
+
+fn tpm_message(exchange: &Exchange<'_>, body: &[u8]) -> Result<Answer, Problem> {
+    match tpm::parse(body)? {
+        Message::Init => {
+            exchange.take_challenge()?;
+            let issued = exchange.app.challenges.issue().map_err(|error| {
+                tracing::error!(%error, "no challenge could be made");
+                Problem::internal()
+            })?;
+            // The signed text carries the randomness and the time; the 16 bytes are its digest, so that the second leg
+            // can tell that they belong together without anything being kept.
+            let [challenge, _] = halves(sha256(issued.text.as_bytes()));
+            let context = base64url::encode(issued.text.as_bytes());
+            Ok(Answer::json(tpm::init_answer(&challenge, &context)))
+        }
+        Message::Evidence => Err(super::not_supported(AttestationType::Tpm.as_str())),
+    }
+}
+
+fn halves(digest: [u8; 32]) -> [[u8; 16]; 2] {
+    let mut halves = [[0; 16]; 2];
+    for (half, bytes) in halves.iter_mut().zip(digest.chunks_exact(16)) {
+        half.copy_from_slice(bytes);
+    }
+    halves
+}

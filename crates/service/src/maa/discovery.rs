@@ -1,0 +1,25 @@
+//! `/certs` and `/.well-known/openid-configuration` (maa-wire.md, sections 1.9 and 1.10).
+
+use assay_appraisal::claims;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::problem::Problem;
+use crate::registry::ProviderSnapshot;
+
+/// The key set, as the registry keeps it ready.
+pub(super) fn key_set(provider: &ProviderSnapshot) -> Answer {
+    Answer::json(provider.jwks.clone())
+}
+
+/// The discovery document. Azure also names a `revocation_endpoint`, which nobody ever saw answer; we have none.
+pub(super) fn configuration(provider: &ProviderSnapshot) -> Result<Answer, Problem> {
+    let claims: Vec<&str> = claims::all().filter(|claim| claim.outgoing).map(|claim| claim.name).collect();
+    Answer::of(&json!({
+        "issuer": provider.issuer,
+        "jwks_uri": provider.jku,
+        "response_types_supported": ["token", "none"],
+        "id_token_signing_alg_values_supported": [provider.options.algorithm.as_str()],
+        "claims_supported": claims,
+    }))
+}

@@ -1,0 +1,125 @@
+//! Azure's codes and sentences for what the appraisal and the registry refuse (maa-wire.md, section 0.1), and what of it
+//! whom may be told (design, rule 21).
+
+use assay_appraisal::{Refusal, RefusalClass};
+use assay_policy::{Diagnostic, RuleRef, Severity};
+use http::StatusCode;
+
+use crate::attest::AttestError;
+use crate::problem::{Detail, Problem, sentences};
+use crate::registry::{Fault, RegistryError};
+
+/// Longest rule text in an answer; a rule may have many kilobytes.
+const MAX_RULE: usize = 1000;
+
+/// Why there is no token. `explain`: whether the caller may see rule texts and claim values.
+pub(crate) fn refused(refusal: &Refusal, rule: Option<&RuleRef>, explain: bool) -> Problem {
+    let invalid = |message: String| Problem::invalid_parameter(refusal.code(), message);
+    let evaluation = |message: String| {
+        Problem::new(StatusCode::BAD_REQUEST, "PolicyEvaluationError", message).because(refusal.code())
+    };
+    let explained = || sentences(&refusal.message(), refusal.help());
+    match refusal.class() {
+        RefusalClass::Request => invalid(explained()),
+        RefusalClass::Evidence => invalid(format!("The specified quote was invalid. {}", explained())),
+        RefusalClass::Baseline if explain => invalid(explained()),
+        RefusalClass::Baseline => invalid(sentences(
+            "the platform on which the quote was generated does not meet the baseline of this provider",
+            refusal.help(),
+        )),
+        RefusalClass::Denied => denied(evaluation, refusal, rule.filter(|_| explain), explain),
+        RefusalClass::PolicyEvaluation if explain => evaluation(explained()),
+        RefusalClass::PolicyEvaluation => evaluation(
+            "The policy of this provider could not be evaluated. A reader of the provider can see why."
+                .to_owned(),
+        ),
+        // The caller sent the draft, so everything about it is the caller's to know.
+        RefusalClass::DraftPolicy => match refusal {
+            Refusal::DraftPolicy(diagnostics) => parsing(refusal.code(), diagnostics),
+            _ => Problem::internal(),
+        },
+        RefusalClass::NotSupported => {
+            Problem::new(StatusCode::BAD_REQUEST, "NotSupported", explained()).because(refusal.code())
+        }
+    }
+}
+
+fn denied(
+    evaluation: impl Fn(String) -> Problem,
+    refusal: &Refusal,
+    rule: Option<&RuleRef>,
+    explain: bool,
+) -> Problem {
+    const SAID: &str = "Policy Evaluation Error has occurred: a Deny claim was issued, authorization failed.";
+    let Some(rule) = rule else {
+        let why = match explain {
+            true => "No rule permits this evidence.".to_owned(),
+            false => sentences(refusal.help(), ""),
+        };
+        return evaluation(format!("{SAID} {why}"));
+    };
+    let text: String = rule.text.chars().take(MAX_RULE).collect();
+    let place = format!("line {}, column {}", rule.line, rule.column);
+    let message = format!("{SAID} The rule at {place} decided: `{text}`.");
+    evaluation(message).with_details(vec![Detail {
+        code: "deciding-rule".to_owned(),
+        message: text,
+        target: Some(place),
+    }])
+}
+
+/// A policy that does not compile: the first error in the sentence, all findings beside it.
+fn parsing(reason: &'static str, diagnostics: &[Diagnostic]) -> Problem {
+    let first = diagnostics.iter().find(|one| one.severity == Severity::Error);
+    let message = first.map_or_else(
+        || "Invalid policy was specified.".to_owned(),
+        |first| {
+            let found = sentences(&first.message, first.help.as_deref().unwrap_or_default());
+            let (line, column) = (first.start.line, first.start.column);
+            format!("Invalid policy was specified: Line: '{line}', Column: '{column}': {found}")
+        },
+    );
+    let problem = Problem::new(StatusCode::BAD_REQUEST, "PolicyParsingError", message).because(reason);
+    problem.with_details(details(diagnostics))
+}
+
+fn details(diagnostics: &[Diagnostic]) -> Vec<Detail> {
+    let detail = |one: &Diagnostic| Detail {
+        code: one.code.to_owned(),
+        message: sentences(&one.message, one.help.as_deref().unwrap_or_default()),
+        target: Some(format!("line {}, column {}", one.start.line, one.start.column)),
+    };
+    diagnostics.iter().map(detail).collect()
+}
+
+/// Why a change of providers, policies, signers or keys was refused.
+pub(crate) fn registry(error: &RegistryError) -> Problem {
+    if let RegistryError::PolicyParsing { diagnostics } = error {
+        return parsing(error.code(), diagnostics);
+    }
+    let message = sentences(&error.maa_message(), error.help());
+    match error.fault() {
+        Fault::Request => {
+            Problem::new(StatusCode::BAD_REQUEST, error.maa_code(), message).because(error.code())
+        }
+        Fault::NotFound => Problem::not_found(error.code(), message),
+        Fault::Conflict => Problem::conflict(error.code(), message),
+        Fault::Unavailable => Problem::unavailable(error.code(), message),
+        Fault::Internal => {
+            tracing::error!(%error, code = error.code(), "a change failed");
+            Problem::internal()
+        }
+    }
+}
+
+/// Why the service has no answer, whatever the evidence is.
+pub(crate) fn failed(error: &AttestError) -> Problem {
+    tracing::error!(%error, cause = ?error, "an attestation failed");
+    match error {
+        AttestError::Recording(_) => Problem::unavailable(
+            "not-recorded",
+            "The decision could not be recorded, so it is not given out. Try again in a moment.",
+        ),
+        AttestError::Kind | AttestError::Signing(_) | AttestError::Random(_) => Problem::internal(),
+    }
+}

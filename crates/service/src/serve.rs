@@ -1,0 +1,138 @@
+//! The service on its sockets, from the first connection to the orderly end.
+//!
+//! ```text
+//! let listeners = Listeners::bind(&config).await?;              // port 0 becomes a real port
+//! let app = App::start(config.bound_to(listeners.address())).await?;
+//! serve(app, listeners, stop_signal()?).await?;
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::front::Front;
+use crate::operations::Operations;
+use crate::server::{Limits, Listener, ServeError, Server, ServerCertificate};
+
+/// How long running requests may take after the signal to stop; orchestrators kill after thirty seconds.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Connections of operators at once.
+const OPERATORS: usize = 64;
+
+/// The sockets of the service.
+#[derive(Debug)]
+pub struct Listeners {
+    main: Listener,
+    operations: Option<Listener>,
+}
+
+impl Listeners {
+    /// Listens where the configuration says. Clients may connect from now on; they are answered by [`serve`].
+    ///
+    /// # Errors
+    /// [`ServeError::Bind`].
+    pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let main = Listener::bind(config.listen).await?;
+        let operations = match config.operations_listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { main, operations })
+    }
+
+    /// Where the service is really reached.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.main.address()
+    }
+
+    /// Where operators really reach it.
+    #[must_use]
+    pub fn operations_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(Listener::address)
+    }
+}
+
+/// Serves until `stop` ends, then lets running requests finish, ten seconds at most. SIGHUP reads certificate and key anew.
+///
+/// # Errors
+/// [`ServeError::Tls`] and [`ServeError::Signals`], before anything is served.
+pub async fn serve(
+    app: Arc<App>,
+    listeners: Listeners,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let limits = limits(&app.config);
+    let certificate = ServerCertificate::load(&app.config.tls.cert, &app.config.tls.key)?;
+    let front = Arc::new(Front::new(app));
+    let main = Server::secure(listeners.main, &certificate, Arc::clone(&front), limits)?;
+    let (stopping, stopped) = watch::channel(false);
+    let reload = tokio::spawn(reload_on_hangup(certificate, hangup()?));
+    let operations = listeners.operations.map(|listener| {
+        let limits = Limits { connections: OPERATORS, ..limits };
+        let operations = Server::plain(listener, Arc::new(Operations(Arc::clone(&front))), limits);
+        tokio::spawn(operations.run(ended(stopped)))
+    });
+    main.run(async {
+        stop.await;
+        front.stop();
+        tracing::info!("stopping: running requests may finish");
+    })
+    .await;
+    // Operators see to the last moment that the service is not ready.
+    let _ = stopping.send(true);
+    if let Some(operations) = operations {
+        let _ = operations.await;
+    }
+    reload.abort();
+    Ok(())
+}
+
+/// Ends at SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError::Signals`].
+pub fn stop_signal() -> Result<impl Future<Output = ()> + Send, ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    })
+}
+
+fn hangup() -> Result<tokio::signal::unix::Signal, ServeError> {
+    signal(SignalKind::hangup()).map_err(ServeError::Signals)
+}
+
+async fn reload_on_hangup(certificate: Arc<ServerCertificate>, mut hangup: tokio::signal::unix::Signal) {
+    while hangup.recv().await.is_some() {
+        let certificate = Arc::clone(&certificate);
+        match tokio::task::spawn_blocking(move || certificate.reload()).await {
+            Ok(Ok(())) => tracing::info!("certificate and key were read anew"),
+            Ok(Err(error)) => tracing::error!(%error, "the old certificate is served on"),
+            Err(error) => tracing::error!(%error, "certificate and key were not read"),
+        }
+    }
+}
+
+async fn ended(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn limits(config: &Config) -> Limits {
+    let seconds = |count: u32| Duration::from_secs(count.into());
+    Limits {
+        connections: config.limits.connections,
+        header_timeout: seconds(config.limits.header_timeout_seconds),
+        idle_timeout: seconds(config.limits.idle_timeout_seconds),
+        drain_timeout: DRAIN,
+    }
+}

@@ -1,0 +1,104 @@
+//! `POST /v1/appraisals`: the judgement of `assay verify`, with every check, to readers of the provider.
+
+use assay_appraisal::AttestationType;
+use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, judge};
+use assay_verify::intel::{Collateral, RawCollateral};
+
+use crate::answer::Answer;
+use crate::app::App;
+use crate::auth::Permission;
+use crate::front::Exchange;
+use crate::maa::members::Members;
+use crate::maa::{decode, refusal, unknown_kind};
+use crate::problem::Problem;
+use crate::registry::ProviderSnapshot;
+
+/// Judges evidence without issuing anything.
+pub(crate) async fn appraise(
+    mut exchange: Exchange<'_>,
+    provider: &ProviderSnapshot,
+) -> Result<Answer, Problem> {
+    exchange.require(provider.id.as_str(), Permission::Read).await?;
+    let body = exchange.body().await?;
+    let members = Members::parse(&body)?;
+    let app = exchange.app;
+    let kind = kind(&members)?;
+    let evidence = bytes(&members, "evidence")?.ok_or_else(|| {
+        let message = "The member `evidence` is missing. Send the evidence in it, as base64url.";
+        Problem::invalid_parameter("evidence-missing", message)
+    })?;
+    let runtime_data = bytes(&members, "runtimeData")?;
+    let (challenge, policy) = (members.non_empty("challenge")?, members.non_empty("policy")?);
+    let raw = collateral(&members)?;
+    if let Some(raw) = &raw {
+        check_age(app, raw)?;
+    }
+    let _turn =
+        exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
+    let input = JudgeInput {
+        kind,
+        evidence: &evidence,
+        runtime_data: runtime_data.as_deref(),
+        nonce: None,
+        challenge: challenge.as_deref(),
+        challenges: Some(&app.challenges),
+        collateral: raw.as_ref().map_or(JudgeCollateral::Source(&app.collateral), JudgeCollateral::Raw),
+        policy: policy.as_deref(),
+        now: app.clock.now(),
+        anchors: &app.anchors,
+    };
+    // Only readers come here, so nothing is kept back.
+    let verdict = judge(&input).map_err(|refused| refusal::refused(&refused, None, true))?;
+    Answer::of(&verdict)
+}
+
+/// As the command line names kinds, or as Azure's routes do.
+fn kind(members: &Members<'_>) -> Result<AttestationType, Problem> {
+    let name = members.non_empty("kind")?.ok_or_else(|| {
+        let message = "The member `kind` is missing. Send `sgx` or `open-enclave`.";
+        Problem::invalid_parameter("kind-missing", message)
+    })?;
+    match name.to_ascii_lowercase().as_str() {
+        "sgx" => Ok(AttestationType::SgxEnclave),
+        "open-enclave" => Ok(AttestationType::OpenEnclave),
+        "snp" | "azure-cvm" => Err(unknown_kind("SevSnpVm")),
+        "tdx" => Err(unknown_kind("TdxVm")),
+        name => AttestationType::from_name(name).ok_or_else(|| Problem {
+            status: http::StatusCode::BAD_REQUEST,
+            code: "InvalidParameter",
+            ..unknown_kind(name)
+        }),
+    }
+}
+
+fn bytes(members: &Members<'_>, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+    members.non_empty(name)?.map(|text| decode(name, &text)).transpose()
+}
+
+fn collateral(members: &Members<'_>) -> Result<Option<RawCollateral>, Problem> {
+    let Some(raw) = members.get("collateral") else { return Ok(None) };
+    RawCollateral::from_json(raw.get().as_bytes()).map(Some).map_err(|error| {
+        let message = format!(
+            "The member `collateral` is refused: {error}. Send the members of Intel's quote collateral version 3."
+        );
+        Problem::invalid_parameter("collateral", message)
+    })
+}
+
+/// Collateral of callers may not be older than what the service holds for the family (design, rule 11): with the set of
+/// last year, a platform that is out of date since would still look well.
+fn check_age(app: &App, raw: &RawCollateral) -> Result<(), Problem> {
+    // A set that does not verify is refused by the judgement, with every check.
+    let Some(given) = Collateral::verify(raw, &app.anchors).collateral else { return Ok(()) };
+    let fmspc = given.tcb_info.fmspc;
+    let (number, issued) = (given.evaluation_number(), given.tcb_info.window.from);
+    let held = app.collateral.0.inventory().into_iter().filter(|held| held.platform.fmspc == fmspc);
+    let newer = held.into_iter().find(|held| held.evaluation_number > number || held.issued > issued);
+    let Some(held) = newer else { return Ok(()) };
+    let message = format!(
+        "The collateral (TCB evaluation {number}, of {issued}) is older than what the service holds (TCB evaluation {}, \
+         of {}). Leave `collateral` out, or judge offline with `assay verify`.",
+        held.evaluation_number, held.issued
+    );
+    Err(Problem::invalid_parameter("collateral-older", message))
+}
