@@ -177,7 +177,8 @@ mod tests {
     fn ids_are_the_callers_or_new() {
         let mut headers = HeaderMap::new();
         let fresh = RequestId::of(&headers);
-        assert_eq!((fresh.as_str().len(), &fresh.as_str()[35..]), (55, "-0000000000000000-00"));
+        assert!(fresh.as_str().starts_with("00-") && fresh.as_str().ends_with("-0000000000000000-00"));
+        assert_eq!(fresh.as_str().len(), 55);
         assert_ne!(fresh.as_str(), RequestId::of(&headers).as_str());
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         headers.insert("traceparent", HeaderValue::from_static(parent));

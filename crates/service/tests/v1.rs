@@ -284,3 +284,40 @@ async fn the_document_and_the_operators_pages_are_served() {
         metrics.contains("assay_signing_key_age_seconds{provider=\"default\",purpose=\"attestation-token\"}")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signers_of_an_isolated_provider_change_over_the_wire() {
+    let service = TestService::start().await;
+    let ((first_key, first), (_, second)) = (signer(), signer());
+    let body = json!({"name": "iso", "policySigningCertificates": [base64_standard(&first)]});
+    assert_eq!(service.as_admin("POST", "/v1/providers", body.to_string()).await.status, 201);
+    let signed = |payload: Value| {
+        let header = json!({"alg": "RS256", "x5c": [base64_standard(&first)]}).to_string();
+        let input = format!(
+            "{}.{}",
+            base64url::encode(header.as_bytes()),
+            base64url::encode(payload.to_string().as_bytes())
+        );
+        let signature = assay_token::Signer::sign(&first_key, input.as_bytes()).unwrap();
+        format!("{input}.{}", base64url::encode(&signature))
+    };
+    let request = signed(json!({"policyCertificate": {"kty": "RSA", "x5c": [base64_standard(&second)]}}));
+    let path = |act: &str| format!("/providers/iso/certificates{act}{VERSION}");
+    let thumbprint = assay_token::certificate_thumbprint_sha1_hex(&second);
+    let in_object = json!({"PolicyCertificateToRemove": request}).to_string();
+    for (act, body, result, count) in [
+        (":add", json!(request).to_string(), "IsPresent", 2),
+        (":add", request.clone(), "IsPresent", 2),
+        (":remove", in_object.clone(), "IsAbsent", 1),
+        (":remove", in_object, "IsAbsent", 1),
+    ] {
+        let claims = service.as_admin("POST", &path(act), body).await.claims();
+        assert_eq!(claims["x-ms-certificate-thumbprint"], thumbprint);
+        assert_eq!(claims["x-ms-policycertificates-result"], result, "{act}");
+        let listed = service.get_as_admin(&path("")).await.claims();
+        assert_eq!(listed["x-ms-policy-certificates"]["keys"].as_array().unwrap().len(), count, "{act}");
+    }
+    let last = signed(json!({"policyCertificate": {"kty": "RSA", "x5c": [base64_standard(&first)]}}));
+    let refused = service.as_admin("POST", &path(":remove"), last).await;
+    assert_eq!(refused.problem(), (400, "InvalidOperation".into(), "signer-last".into()));
+}

@@ -6,7 +6,7 @@
 //! | JSON names in any case, duplicates refused | `members` |
 //! | base64url padded, unpadded, standard alphabet; numeric nonce; empty sub-objects | `body` |
 //! | policy documents as text or as a JSON string, signer requests also in an object | `document` |
-//! | `api-version` | [`check_version`] |
+//! | `api-version` | `check_version` |
 //! | content type of answers, `x-ms-*` headers, error envelope | `answer`, `problem` |
 //! | codes and sentences of errors | `refusal` |
 //! | results of management calls as signed tokens | `management` |

@@ -66,9 +66,6 @@ pub enum ServeError {
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Plain HTTP was asked for on an address that others can reach.
-    #[error("`{0}` is not a loopback address, and without TLS the service listens on loopback only")]
-    PlainNotLoopback(SocketAddr),
     /// The system refuses to deliver signals.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
