@@ -143,9 +143,10 @@ pub fn judge(input: &JudgeInput<'_>) -> Result<Verdict, Refusal> {
     let policy =
         input.policy.map(|text| ActivePolicy::compile(input.kind, text, None).map_err(Refusal::DraftPolicy));
     let policy = policy.transpose()?;
-    let cache = ChainCache::new(0);
+    // Nothing outlives this judgement; within it, a chain that quote and collateral share is verified once.
+    let cache = ChainCache::new(8);
     let opened = Opened::new(input.evidence, format, input.anchors, &cache);
-    let collateral = JudgedWith::find(&opened, input);
+    let collateral = JudgedWith::find(&opened, input, &cache);
     let binding = Binding { runtime_data: input.runtime_data, init_time_data: None, nonce: input.nonce };
     let context = Context { anchors: input.anchors, now: input.now, cache: &cache };
     let verification = opened.verify(collateral.input(), &binding, &context);
@@ -257,10 +258,12 @@ enum JudgedWith {
 }
 
 impl JudgedWith {
-    fn find(opened: &Opened<'_>, input: &JudgeInput<'_>) -> Self {
+    fn find(opened: &Opened<'_>, input: &JudgeInput<'_>, cache: &ChainCache) -> Self {
         match input.collateral {
             JudgeCollateral::Missing => Self::Missing,
-            JudgeCollateral::Raw(raw) => Self::Fresh(Box::new(Collateral::verify(raw, input.anchors))),
+            JudgeCollateral::Raw(raw) => {
+                Self::Fresh(Box::new(Collateral::verify_with(raw, input.anchors, cache)))
+            }
             JudgeCollateral::Source(source) => opened
                 .platform()
                 .and_then(|platform| source.find(&platform))

@@ -277,9 +277,7 @@ fn pck_of(
     if let Some(pck) = cache.pck(&key) {
         return Ok(pck);
     }
-    let ca_key = sha256(&[b"intel-pck-ca", anchors.id(), &ca, &root]);
-    let pck = Arc::new(verify_pck_chain(&chain, anchors, cache.ca(&ca_key))?);
-    cache.keep_ca(ca_key, Arc::clone(&pck.ca));
+    let pck = Arc::new(verify_pck_chain(&chain, anchors, cache)?);
     cache.keep_pck(key, Arc::clone(&pck));
     Ok(pck)
 }

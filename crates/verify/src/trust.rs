@@ -3,8 +3,9 @@
 use std::ops::Deref;
 
 use crate::crypto::sha256;
-use crate::intel::INTEL_SGX_ROOT_KEY;
+use crate::intel::{INTEL_SGX_ROOT_CERTIFICATES, INTEL_SGX_ROOT_KEY};
 use crate::time::UnixTime;
+use crate::x509::Certificate;
 
 /// Who vouches for a trust anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,8 @@ impl AnchorOrigin {
 #[derive(Clone, Debug)]
 pub struct TrustAnchors {
     intel: Vec<([u8; 65], AnchorOrigin)>,
+    /// SHA-256 of root certificates whose exact bytes are known, so that their own signature says nothing new.
+    intel_certificates: Vec<[u8; 32]>,
     id: [u8; 32],
 }
 
@@ -43,14 +46,28 @@ impl TrustAnchors {
     /// The vendors' own roots and nothing else.
     #[must_use]
     pub fn vendor() -> Self {
-        Self::of(vec![(INTEL_SGX_ROOT_KEY, AnchorOrigin::Vendor)])
+        Self::of(vec![(INTEL_SGX_ROOT_KEY, AnchorOrigin::Vendor)], INTEL_SGX_ROOT_CERTIFICATES.to_vec())
     }
 
     /// Adds an Intel-style root by its uncompressed P-256 public key.
     #[must_use]
     pub fn with_intel_root(mut self, public_key: [u8; 65], origin: AnchorOrigin) -> Self {
         self.intel.push((public_key, origin));
-        Self::of(self.intel)
+        Self::of(self.intel, self.intel_certificates)
+    }
+
+    /// Adds an Intel-style root by its certificate, DER: its key is believed, and these bytes for what they say.
+    ///
+    /// # Errors
+    /// What is wrong with the certificate.
+    pub fn with_intel_root_certificate(
+        mut self,
+        der: &[u8],
+        origin: AnchorOrigin,
+    ) -> Result<Self, &'static str> {
+        self.intel.push((Certificate::parse(der)?.public_key, origin));
+        self.intel_certificates.push(sha256(&[der]));
+        Ok(Self::of(self.intel, self.intel_certificates))
     }
 
     /// Names this set of anchors; part of every cache key.
@@ -63,11 +80,15 @@ impl TrustAnchors {
         self.intel.iter().find(|(key, _)| key == public_key).map(|(_, origin)| *origin)
     }
 
-    fn of(intel: Vec<([u8; 65], AnchorOrigin)>) -> Self {
-        let parts: Vec<&[u8]> =
-            intel.iter().flat_map(|(key, origin)| [&key[..], origin.as_str().as_bytes()]).collect();
+    pub(crate) fn has_intel_certificate(&self, der: &[u8]) -> bool {
+        self.intel_certificates.contains(&sha256(&[der]))
+    }
+
+    fn of(intel: Vec<([u8; 65], AnchorOrigin)>, intel_certificates: Vec<[u8; 32]>) -> Self {
+        let keys = intel.iter().flat_map(|(key, origin)| [&key[..], origin.as_str().as_bytes()]);
+        let parts: Vec<&[u8]> = keys.chain(intel_certificates.iter().map(|hash| &hash[..])).collect();
         let id = sha256(&parts);
-        Self { intel, id }
+        Self { intel, intel_certificates, id }
     }
 }
 

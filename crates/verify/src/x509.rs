@@ -7,7 +7,7 @@
 use der::asn1::{GeneralizedTime, ObjectIdentifier, UtcTime};
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
-use crate::crypto::P256Key;
+use crate::crypto::CertificateKey;
 use crate::time::{UnixTime, Window};
 
 /// `AlgorithmIdentifier` content: OID ecdsa-with-SHA256 (RFC 5758 section 3.2), no parameters.
@@ -132,8 +132,8 @@ impl<'a> Certificate<'a> {
     }
 
     /// Whether `key` signed this certificate.
-    pub(crate) fn is_signed_by(&self, key: &P256Key) -> bool {
-        key.verify_der(self.tbs, self.signature)
+    pub(crate) fn is_signed_by(&self, key: &CertificateKey) -> bool {
+        key.verify(self.tbs, self.signature)
     }
 
     /// The value of an extension.
@@ -238,8 +238,8 @@ impl<'a> Crl<'a> {
     }
 
     /// Whether `key` signed this list.
-    pub(crate) fn is_signed_by(&self, key: &P256Key) -> bool {
-        key.verify_der(self.tbs, self.signature)
+    pub(crate) fn is_signed_by(&self, key: &CertificateKey) -> bool {
+        key.verify(self.tbs, self.signature)
     }
 }
 

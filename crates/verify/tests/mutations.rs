@@ -130,7 +130,7 @@ const MUTATIONS: &[Row] = &[
     (Defect::TcbComponentsShort, &["collateral-malformed"], "intel.collateral-readable", "intel/tcb_info.rs", "entries, not 16"),
     (Defect::TcbComponentMissing, &["collateral-malformed"], "intel.collateral-readable", "intel/tcb_info.rs", "`sgxtcbcomponents` is not a list of components"),
     (Defect::TcbNoMatchingLevel, &["tcb-level-not-found"], "sgx.tcb-level", "sgx.rs", "VerifyError::TcbLevelNotFound"),
-    (Defect::TcbStatusUnknown, &["tcb-status-unknown"], "sgx.tcb-level", "sgx.rs", "VerifyError::TcbStatusUnknown"),
+    (Defect::TcbStatusUnknown, &["tcb-status-unknown"], "sgx.tcb-level", "sgx.rs", "VerifyError::TcbStatusUnknown { found: name.chars()"),
     (Defect::TcbRevoked, &["tcb-revoked"], "sgx.tcb-status", "sgx.rs", "VerifyError::TcbRevoked"),
     (Defect::QeIdentityForQve, &["collateral-kind"], "intel.qe-identity-kind", "intel/qe_identity.rs", r#"if self.id != "QE""#),
     (Defect::QeIdentityForTdQe, &["collateral-kind"], "intel.qe-identity-kind", "intel/qe_identity.rs", r#"if self.id != "QE""#),
@@ -143,7 +143,7 @@ const MUTATIONS: &[Row] = &[
     (Defect::QeIdentityDuplicateKey, &["collateral-malformed"], "intel.collateral-readable", "../../json/src/walk.rs", "JsonError::duplicate"),
     (Defect::QeIdentityNestingBomb, &["collateral-malformed"], "intel.collateral-readable", "../../json/src/walk.rs", "JsonError::TooDeep"),
     (Defect::QeNoMatchingLevel, &["qe-level-not-found"], "sgx.qe-tcb-level", "sgx.rs", "VerifyError::QeLevelNotFound"),
-    (Defect::QeStatusUnknown, &["tcb-status-unknown"], "sgx.qe-tcb-level", "sgx.rs", "VerifyError::TcbStatusUnknown"),
+    (Defect::QeStatusUnknown, &["tcb-status-unknown"], "sgx.qe-tcb-level", "sgx.rs", "VerifyError::TcbStatusUnknown { found: name.chars()"),
     (Defect::QeRevoked, &["tcb-revoked"], "sgx.tcb-status", "sgx.rs", "VerifyError::TcbRevoked"),
 ];
 
@@ -208,7 +208,8 @@ fn runtime_and_init_time_data_must_be_what_the_enclave_hashed() {
         field[..32].copy_from_slice(&assay_verify::sha256(&[text]));
         field
     };
-    let plain = QuoteSpec { report_data: field(b"runtime"), ..QuoteSpec::default() };
+    const RUNTIME: &[u8] = b"the runtime data";
+    let plain = QuoteSpec { report_data: field(RUNTIME), ..QuoteSpec::default() };
     let mut tail = plain.clone();
     tail.report_data[63] = 1;
     let kss = QuoteSpec {
@@ -221,18 +222,21 @@ fn runtime_and_init_time_data_must_be_what_the_enclave_hashed() {
         ..plain.clone()
     };
     type Case<'a> = (&'a QuoteSpec, Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a [u8]>, &'a [&'a str]);
-    let cases: [Case<'_>; 11] = [
-        (&plain, Some(b"runtime"), None, None, &[]),
-        (&plain, Some(b"runtime "), None, None, &["binding-mismatch"]),
+    let cases: [Case<'_>; 13] = [
+        (&plain, Some(RUNTIME), None, None, &[]),
+        (&plain, Some(b"the runtime data "), None, None, &["binding-mismatch"]),
         (&plain, Some(b""), None, None, &["binding-mismatch"]),
-        (&tail, Some(b"runtime"), None, None, &["binding-mismatch"]),
+        (&tail, Some(RUNTIME), None, None, &["binding-mismatch"]),
         (&plain, None, Some(b"init"), None, &["init-time-data-unsupported"]),
-        (&kss, Some(b"runtime"), Some(b"init"), None, &[]),
+        (&kss, Some(RUNTIME), Some(b"init"), None, &[]),
         (&kss, None, Some(b"other"), None, &["binding-mismatch"]),
-        (&plain, None, None, Some(b"runtime"), &[]),
-        (&plain, Some(b"runtime"), None, Some(b"time"), &[]),
-        (&plain, Some(b"runtime"), None, Some(b"clock"), &["binding-mismatch"]),
+        (&plain, None, None, Some(RUNTIME), &[]),
+        (&plain, Some(RUNTIME), None, Some(b"runtime data"), &[]),
+        (&plain, Some(RUNTIME), None, Some(b"a clock-time"), &["binding-mismatch"]),
         (&plain, None, None, Some(b""), &["binding-mismatch"]),
+        // Too short to mean anything, and zeros, which any report data ends with.
+        (&plain, Some(RUNTIME), None, Some(b"runtime"), &["binding-mismatch"]),
+        (&plain, None, None, Some(&[0; 32]), &["binding-mismatch"]),
     ];
     for (spec, runtime_data, init_time_data, nonce, expected) in cases {
         let sample = intel.sample(&platform, spec, &collateral, NOW).unwrap();

@@ -293,3 +293,28 @@ fn flip_hex(text: &str, bit: usize) -> String {
     bytes[bit / 8] ^= 1 << (bit % 8);
     hex::encode(bytes)
 }
+
+/// Both root certificates that Intel issued are known byte for byte; any other one must carry a valid signature of the root.
+#[test]
+fn a_changed_root_certificate_is_refused_although_its_key_is_intels() {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let Some(folder) = vectors() else { return };
+    for sample in Sample::all(&folder) {
+        let text = String::from_utf8_lossy(&sample.quote).into_owned();
+        let root = text.rsplit("-----BEGIN CERTIFICATE-----").next().unwrap();
+        let root = root.split("-----END").next().unwrap();
+        let mut der = STANDARD.decode(root.split_whitespace().collect::<String>()).unwrap();
+        // The last byte of the signature; the length of the Base64 text stays the same.
+        *der.last_mut().unwrap() ^= 1;
+        let changed: Vec<u8> = STANDARD.encode(&der).into_bytes();
+        let lines: Vec<&[u8]> = changed.chunks(64).collect();
+        let old: Vec<&str> = root.split_whitespace().collect();
+        let (from, to) = (old.last().unwrap().as_bytes(), *lines.last().unwrap());
+        let at = sample.quote.windows(from.len()).rposition(|window| window == from).unwrap();
+        let mut quote = sample.quote.clone();
+        quote[at..at + to.len()].copy_from_slice(to);
+        let verification = sample.verify(&quote, &ChainCache::new(0));
+        assert_eq!(codes(&verification), ["certificate-signature"], "{}", sample.name);
+    }
+}

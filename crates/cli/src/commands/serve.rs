@@ -130,7 +130,7 @@ impl From<StartError> for Failure {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
-            ServeError::Tls(_) | ServeError::PlainNotLoopback(_) => Self::configuration(error.to_string()),
+            ServeError::Tls(_) => Self::configuration(error.to_string()),
             ServeError::Bind { .. } => Self::new(error.to_string()).help("give another port with `--listen`"),
             ServeError::Signals(_) => Self::new(error.to_string()),
         }

@@ -10,7 +10,7 @@ use native as backend;
 #[cfg(target_arch = "wasm32")]
 use pure as backend;
 
-pub(crate) use backend::P256Key;
+pub(crate) use backend::{CertificateKey, P256Key};
 
 /// SHA-256 over the concatenation of `parts`.
 #[must_use]
@@ -49,6 +49,24 @@ mod tests {
             let mut broken = signature;
             broken[zero].fill(0);
             assert!(!fast.verify(b"message", &broken) && !slow.verify(b"message", &broken));
+        }
+    }
+
+    #[test]
+    fn both_backends_agree_on_der_signatures() {
+        use aws_lc_rs::rand::SystemRandom;
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let point: [u8; 65] = pair.public_key().as_ref().try_into().unwrap();
+        let signature = pair.sign(&SystemRandom::new(), b"message").unwrap();
+        let (fast, slow) =
+            (native::CertificateKey::new(&point).unwrap(), pure::CertificateKey::new(&point).unwrap());
+        assert!(fast.verify(b"message", signature.as_ref()) && slow.verify(b"message", signature.as_ref()));
+        assert!(!fast.verify(b"massage", signature.as_ref()) && !slow.verify(b"massage", signature.as_ref()));
+        for bit in 0..signature.as_ref().len() * 8 {
+            let mut flipped = signature.as_ref().to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!fast.verify(b"message", &flipped) && !slow.verify(b"message", &flipped), "bit {bit}");
         }
     }
 

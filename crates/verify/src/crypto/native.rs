@@ -1,32 +1,37 @@
 //! `aws-lc-rs`.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ParsedPublicKey, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 
-/// A P-256 public key, known to be a point on the curve.
+/// A P-256 public key that signs quotes and documents: signatures are `r || s`.
 #[derive(Debug)]
-pub(crate) struct P256Key {
-    parsed: ParsedPublicKey,
-    point: [u8; 65],
-}
+pub(crate) struct P256Key(ParsedPublicKey);
 
 impl P256Key {
     /// Takes the uncompressed point; `None` if it is not on the curve.
     pub(crate) fn new(point: &[u8; 65]) -> Option<Self> {
-        let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
-        Some(Self { parsed, point: *point })
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok().map(Self)
     }
 
     /// Checks `r || s` over SHA-256 of the message.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.parsed.verify_sig(message, signature).is_ok()
+        self.0.verify_sig(message, signature).is_ok()
+    }
+}
+
+/// A P-256 public key that signs certificates and CRLs: signatures are DER.
+#[derive(Debug)]
+pub(crate) struct CertificateKey(ParsedPublicKey);
+
+impl CertificateKey {
+    /// Takes the uncompressed point; `None` if it is not on the curve.
+    pub(crate) fn new(point: &[u8; 65]) -> Option<Self> {
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).ok().map(Self)
     }
 
-    /// Checks a DER signature, as certificates and CRLs carry it.
-    pub(crate) fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point).verify(message, signature).is_ok()
+    /// Checks a DER signature over SHA-256 of the message.
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.verify_sig(message, signature).is_ok()
     }
 }
 

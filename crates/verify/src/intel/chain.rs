@@ -9,7 +9,8 @@ use der::asn1::ObjectIdentifier;
 
 use super::pck::{PckExtension, SGX_EXTENSION};
 use super::rule;
-use crate::crypto::P256Key;
+use crate::cache::ChainCache;
+use crate::crypto::{CertificateKey, P256Key, sha256};
 use crate::error::{CertificateRole, VerifyError};
 use crate::pem;
 use crate::report::CheckDef;
@@ -101,16 +102,15 @@ pub(crate) fn read_pck_chain(pem: &[u8]) -> Result<PckChain, Vec<ChainFailure>> 
     })
 }
 
-/// Verifies a PCK chain; `known_ca` is what was verified earlier for the same CA and root certificates.
+/// Verifies a PCK chain; what is above the leaf may have been verified earlier.
 pub(crate) fn verify_pck_chain(
     chain: &PckChain,
     anchors: &TrustAnchors,
-    known_ca: Option<Arc<CaChain>>,
+    cache: &ChainCache,
 ) -> Result<VerifiedPck, Vec<ChainFailure>> {
     let mut failures = Vec::new();
     let leaf = read(CertificateRole::Pck, &chain.leaf, &rule::PCK_CHAIN, &mut failures);
-    let ca = known_ca
-        .map_or_else(|| verify_ca(CertificateRole::PckCa, &chain.ca, &chain.root, anchors, PCK_RULES), Ok);
+    let ca = verify_ca_once(CertificateRole::PckCa, &chain.ca, &chain.root, anchors, PCK_RULES, cache);
     let (leaf, ca) = match (leaf, ca) {
         (Some(leaf), Ok(ca)) => (leaf, ca),
         (leaf, Err(mut of_ca)) => {
@@ -187,8 +187,28 @@ pub(crate) const COLLATERAL_RULES: ChainRules = ChainRules {
     roles: &rule::COLLATERAL_CHAINS,
 };
 
+/// Verifies a certificate that the root issued directly, unless that was done before for the same bytes, anchors and role.
+pub(crate) fn verify_ca_once(
+    role: CertificateRole,
+    certificate: &[u8],
+    root: &[u8],
+    anchors: &TrustAnchors,
+    rules: ChainRules,
+    cache: &ChainCache,
+) -> Result<Arc<CaChain>, Vec<ChainFailure>> {
+    let purpose = role.to_string();
+    let key =
+        sha256(&[b"intel-ca", purpose.as_bytes(), anchors.id(), &sha256(&[certificate]), &sha256(&[root])]);
+    if let Some(known) = cache.ca(&key) {
+        return Ok(known);
+    }
+    let verified = verify_ca(role, certificate, root, anchors, rules)?;
+    cache.keep_ca(key, Arc::clone(&verified));
+    Ok(verified)
+}
+
 /// Verifies a certificate that the root issued directly, together with the root.
-pub(crate) fn verify_ca(
+fn verify_ca(
     role: CertificateRole,
     certificate: &[u8],
     root: &[u8],
@@ -196,6 +216,7 @@ pub(crate) fn verify_ca(
     rules: ChainRules,
 ) -> Result<Arc<CaChain>, Vec<ChainFailure>> {
     let mut failures = Vec::new();
+    let known_root = anchors.has_intel_certificate(root);
     let root = read(CertificateRole::Root, root, rules.readable, &mut failures);
     let certificate = read(role, certificate, rules.readable, &mut failures);
     let (Some(root), Some(certificate)) = (root, certificate) else { return Err(failures) };
@@ -204,9 +225,12 @@ pub(crate) fn verify_ca(
     if origin.is_none() {
         failures.push((rules.root, VerifyError::UntrustedRoot { role }));
     }
-    // The root's own signature makes its dates and constraints the root's words.
+    // The root's own signature makes its dates and constraints the root's words; a certificate that is pinned byte for
+    // byte needs no signature for that.
     let root_role = CertificateRole::Root;
-    failures.extend(check_issued_by(root_role, &root, root.subject, &root.public_key, rules.signatures));
+    if !known_root {
+        failures.extend(check_issued_by(root_role, &root, root.subject, &root.public_key, rules.signatures));
+    }
     failures.extend(check_ca(root_role, &root, rules.roles));
     failures.extend(check_issued_by(role, &certificate, root.subject, &root.public_key, rules.signatures));
     failures.extend(match role {
@@ -250,7 +274,7 @@ fn check_issued_by(
     if certificate.issuer != issuer_name {
         failures.push((rule, VerifyError::IssuerMismatch { role }));
     }
-    if !P256Key::new(issuer_key).is_some_and(|key| certificate.is_signed_by(&key)) {
+    if !CertificateKey::new(issuer_key).is_some_and(|key| certificate.is_signed_by(&key)) {
         failures.push((rule, VerifyError::CertificateSignature { role }));
     }
     failures

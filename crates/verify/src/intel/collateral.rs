@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::PlatformKey;
-use super::chain::{COLLATERAL_RULES, CaChain, ChainFailure, PckCa, verify_ca, wrong_name};
+use super::chain::{COLLATERAL_RULES, CaChain, ChainFailure, PckCa, verify_ca_once, wrong_name};
 use super::qe_identity::QeIdentity;
 use super::rule;
 use super::tcb_info::TcbInfo;
-use crate::crypto::{P256Key, sha256};
+use crate::cache::ChainCache;
+use crate::crypto::{CertificateKey, P256Key, sha256};
 use crate::error::{CertificateRole, Document, VerifyError};
 use crate::pem;
 use crate::report::{Check, CheckDef, Outcome, Report};
@@ -132,9 +133,20 @@ impl Collateral {
     /// Verifies a set against the pinned roots, for any time.
     #[must_use]
     pub fn verify(raw: &RawCollateral, anchors: &TrustAnchors) -> CollateralVerification {
+        // Large enough that a chain which occurs twice in the set is verified once.
+        Self::verify_with(raw, anchors, &ChainCache::new(8))
+    }
+
+    /// Like [`Self::verify`]; CA chains that `cache` holds, from a quote or an earlier set, are not verified again.
+    #[must_use]
+    pub fn verify_with(
+        raw: &RawCollateral,
+        anchors: &TrustAnchors,
+        cache: &ChainCache,
+    ) -> CollateralVerification {
         let mut report = Report::with_capacity(10);
         let collateral = Documents::read(raw, &mut report)
-            .and_then(|documents| documents.verify(raw, anchors, &mut report))
+            .and_then(|documents| documents.verify(raw, anchors, cache, &mut report))
             .filter(|_| !report.has_failed());
         CollateralVerification { checks: report.checks().to_vec(), collateral }
     }
@@ -274,8 +286,14 @@ impl Documents {
         })
     }
 
-    fn verify(self, raw: &RawCollateral, anchors: &TrustAnchors, report: &mut Report) -> Option<Collateral> {
-        let chains = Chains::verify(&self, anchors, report)?;
+    fn verify(
+        self,
+        raw: &RawCollateral,
+        anchors: &TrustAnchors,
+        cache: &ChainCache,
+        report: &mut Report,
+    ) -> Option<Collateral> {
+        let chains = Chains::verify(&self, anchors, cache, report)?;
         let root_crl = Crl::parse(&self.root_crl).ok()?;
         let pck_crl = Crl::parse(&self.pck_crl).ok()?;
         let root = &chains.tcb_info;
@@ -342,12 +360,23 @@ struct Chains {
 }
 
 impl Chains {
-    fn verify(documents: &Documents, anchors: &TrustAnchors, report: &mut Report) -> Option<Self> {
+    fn verify(
+        documents: &Documents,
+        anchors: &TrustAnchors,
+        cache: &ChainCache,
+        report: &mut Report,
+    ) -> Option<Self> {
         let signer = CertificateRole::TcbSigner;
         let chains = [
-            verify_chain(CertificateRole::PckCa, "PCK CRL issuer chain", &documents.pck_crl_chain, anchors),
-            verify_chain(signer, "TCB info issuer chain", &documents.tcb_info_chain, anchors),
-            verify_chain(signer, "QE identity issuer chain", &documents.qe_identity_chain, anchors),
+            verify_chain(
+                CertificateRole::PckCa,
+                "PCK CRL issuer chain",
+                &documents.pck_crl_chain,
+                anchors,
+                cache,
+            ),
+            verify_chain(signer, "TCB info issuer chain", &documents.tcb_info_chain, anchors, cache),
+            verify_chain(signer, "QE identity issuer chain", &documents.qe_identity_chain, anchors, cache),
         ];
         if chains.iter().all(Result::is_ok) {
             report.pass(&rule::COLLATERAL_CHAINS);
@@ -401,12 +430,13 @@ fn verify_chain(
     chain: &'static str,
     ders: &[Vec<u8>],
     anchors: &TrustAnchors,
+    cache: &ChainCache,
 ) -> Result<Arc<CaChain>, Vec<ChainFailure>> {
     let [certificate, root] = ders else {
         let error = VerifyError::ChainLength { chain, found: ders.len(), expected: 2 };
         return Err(vec![(&rule::COLLATERAL_CHAINS, error)]);
     };
-    verify_ca(role, certificate, root, anchors, COLLATERAL_RULES)
+    verify_ca_once(role, certificate, root, anchors, COLLATERAL_RULES, cache)
 }
 
 fn check_crl(crl: &Crl<'_>, document: Document, issuer: &[u8], key: &[u8; 65], report: &mut Report) {
@@ -416,7 +446,7 @@ fn check_crl(crl: &Crl<'_>, document: Document, issuer: &[u8], key: &[u8; 65], r
     };
     if crl.issuer != issuer {
         report.fail(rule, VerifyError::CrlIssuer { document });
-    } else if P256Key::new(key).is_some_and(|key| crl.is_signed_by(&key)) {
+    } else if CertificateKey::new(key).is_some_and(|key| crl.is_signed_by(&key)) {
         report.pass(rule);
     } else {
         report.fail(rule, VerifyError::CollateralSignature { document });

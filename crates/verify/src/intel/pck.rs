@@ -209,9 +209,9 @@ fn sequence_entries<'a>(
     let mut found: Vec<(u32, AnyRef<'a>)> = Vec::with_capacity(18);
     while !reader.is_finished() {
         let (oid, value) = AnyRef::decode(&mut reader)
-            .and_then(|entry| entry.sequence(|r| Ok((ObjectIdentifier::decode(r)?, AnyRef::decode(r)?))))
+            .and_then(|entry| entry.sequence(|r| Ok((AnyRef::decode(r)?, AnyRef::decode(r)?))))
             .map_err(|_: der::Error| "an entry is not an OID with a value")?;
-        let arc = last_arc(&oid, parent).ok_or("an entry does not belong to SGX")?;
+        let arc = last_arc(oid, parent).ok_or("an entry does not belong to SGX")?;
         if found.iter().any(|(other, _)| *other == arc) {
             return Err("an entry occurs twice");
         }
@@ -223,6 +223,10 @@ fn sequence_entries<'a>(
     Ok(found)
 }
 
-fn last_arc(oid: &ObjectIdentifier, parent: &ObjectIdentifier) -> Option<u32> {
-    (oid.parent().as_ref() == Some(parent)).then(|| oid.arcs().last()).flatten()
+/// One arc below 128 takes one byte after the parent's (X.690 section 8.19); Intel uses no larger one.
+fn last_arc(oid: AnyRef<'_>, parent: &ObjectIdentifier) -> Option<u32> {
+    match oid.value().strip_prefix(parent.as_bytes()) {
+        Some([arc]) if oid.tag() == Tag::ObjectIdentifier && *arc < 0x80 => Some(u32::from(*arc)),
+        _ => None,
+    }
 }
