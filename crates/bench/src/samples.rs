@@ -30,8 +30,9 @@ pub(crate) struct Evidence {
 impl Silicon {
     pub(crate) fn new() -> Result<Self, Failure> {
         let intel = Intel::generate(NOW.0)?;
-        let anchors =
-            TrustAnchors::vendor().with_intel_root(intel.root_public_key(), AnchorOrigin::Simulated);
+        // Both sides take the root as a certificate, as they do Intel's own.
+        let root = root_der(&intel)?;
+        let anchors = TrustAnchors::vendor().with_intel_root_certificate(&root, AnchorOrigin::Simulated)?;
         let collateral = intel.collateral(&CollateralSpec::for_platform(&PlatformSpec::default()), NOW.0)?;
         let raw =
             RawCollateral::from_json(&serde_json::to_vec(&collateral)?).map_err(|error| error.to_string())?;
@@ -50,8 +51,7 @@ impl Silicon {
 
     /// The root as `dcap-qvl` takes it.
     pub(crate) fn root_der(&self) -> Result<Vec<u8>, Failure> {
-        let pem = self.intel.root_certificate_pem();
-        Ok(CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| error.to_string())?.to_vec())
+        root_der(&self.intel)
     }
 
     /// The collateral as `dcap-qvl` takes it: the same documents, already decoded from hexadecimal.
@@ -105,4 +105,9 @@ impl<'a, T> Cycle<'a, T> {
         self.next = self.next.checked_add(1).filter(|next| *next < self.items.len()).unwrap_or(0);
         Some(item)
     }
+}
+
+fn root_der(intel: &Intel) -> Result<Vec<u8>, Failure> {
+    let pem = intel.root_certificate_pem();
+    Ok(CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| error.to_string())?.to_vec())
 }

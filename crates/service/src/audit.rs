@@ -7,7 +7,7 @@
 //! The collateral set and the policy text of a decision are kept as documents beside it, once however many decisions used
 //! them. Evidence is not kept: whoever has it can replay the decision.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,8 +16,9 @@ use assay_store::{
     ChainName, Change, ChangeId, Digest, NewRecord, Receipt, Record, RecordId, Store, StoreError,
     VerifiedChain, catalog,
 };
+use assay_verify::intel::RawCollateral;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::counters::Counters;
 use crate::files::{self, FileError};
@@ -32,17 +33,61 @@ pub struct Audit {
     store: Arc<dyn Store>,
     durable: bool,
     counters: Arc<Counters>,
-    /// Documents that this process knows to be in the store.
-    known: Arc<Mutex<HashSet<Digest>>>,
+    /// Documents that this process knows to be in the store, by what names them in a record: where they are stored.
+    known: Arc<Mutex<HashMap<Named, Digest>>>,
 }
+
+/// A document as records name it: its kind, and the collateral digest or policy hash.
+type Named = (&'static str, String);
 
 /// What a decision was made from, besides the evidence.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Materials {
-    /// The collateral set as JSON.
-    pub(crate) collateral: Option<Vec<u8>>,
-    /// The policy text.
-    pub(crate) policy: Option<String>,
+pub(crate) struct Materials<'a> {
+    /// The collateral set that the record names.
+    pub(crate) collateral: Option<Arc<RawCollateral>>,
+    /// The text of the policy that the record names.
+    pub(crate) policy: Option<&'a str>,
+}
+
+impl Materials<'_> {
+    /// Each document with its name; the bytes are made only for those that are not stored yet.
+    fn documents(&self, record: &DecisionRecord) -> Vec<(Named, Document<'_>)> {
+        let mut documents = Vec::with_capacity(2);
+        if let (Some(set), Some(name)) = (&self.collateral, &record.collateral) {
+            documents.push((("collateral", name.clone()), Document::Collateral(set)));
+        }
+        if let (Some(text), Some(name)) = (self.policy, &record.policy_hash) {
+            documents.push((("policy", name.clone()), Document::Policy(text)));
+        }
+        documents
+    }
+}
+
+/// A document that a decision was made from.
+enum Document<'a> {
+    Collateral(&'a RawCollateral),
+    Policy(&'a str),
+}
+
+impl Document<'_> {
+    fn bytes(&self) -> Result<Vec<u8>, StoreError> {
+        match self {
+            Self::Collateral(set) => serde_json::to_vec(set).map_err(|_| NOT_WRITABLE),
+            Self::Policy(text) => Ok(text.as_bytes().to_vec()),
+        }
+    }
+}
+
+/// What has no JSON form is not recorded, and so not answered.
+const NOT_WRITABLE: StoreError =
+    StoreError::InvalidChange { rule: "a decision and its documents have a JSON form" };
+
+/// An [`Envelope`] on its way out.
+#[derive(Serialize)]
+struct EnvelopeRef<'a> {
+    blobs: BTreeMap<&'static str, String>,
+    format: u32,
+    record: &'a DecisionRecord,
 }
 
 /// A record as it is stored.
@@ -115,7 +160,7 @@ impl Audit {
     pub(crate) async fn append(
         &self,
         record: &DecisionRecord,
-        materials: Materials,
+        materials: Materials<'_>,
     ) -> Result<(), StoreError> {
         let written = self.try_append(record, materials).await;
         let counter = if written.is_ok() { &self.counters.records } else { &self.counters.record_failures };
@@ -123,33 +168,34 @@ impl Audit {
         written
     }
 
-    async fn try_append(&self, record: &DecisionRecord, materials: Materials) -> Result<(), StoreError> {
+    async fn try_append(&self, record: &DecisionRecord, materials: Materials<'_>) -> Result<(), StoreError> {
         let id: RecordId = record.id.parse()?;
         let mut change = Change::new(ChangeId::from_bytes(*id.as_bytes()));
-        let mut blobs = serde_json::Map::new();
+        let mut blobs = BTreeMap::new();
         let mut news = Vec::new();
-        let documents =
-            [("collateral", materials.collateral), ("policy", materials.policy.map(String::into_bytes))];
-        for (kind, bytes) in documents.into_iter().filter_map(|(kind, bytes)| Some((kind, bytes?))) {
-            let digest = Digest::of(&bytes);
-            blobs.insert(kind.to_owned(), digest.to_string().into());
-            if !self.is_known(&digest) {
-                change.put_blob(bytes);
-                news.push(digest);
-            }
+        for (name, document) in materials.documents(record) {
+            let digest = match self.stored(&name) {
+                Some(digest) => digest,
+                None => {
+                    let digest = change.put_blob(document.bytes()?);
+                    news.push((name.clone(), digest));
+                    digest
+                }
+            };
+            blobs.insert(name.0, digest.to_string());
         }
-        let record_json = serde_json::to_value(record).unwrap_or(Value::Null);
-        let body = json!({ "blobs": blobs, "format": FORMAT, "record": record_json });
+        let body =
+            serde_json::to_vec(&EnvelopeRef { blobs, format: FORMAT, record }).map_err(|_| NOT_WRITABLE)?;
         change.records.push(NewRecord {
             chain: decision_chain(&record.provider)?,
             id,
             time: u64::try_from(record.time).unwrap_or(0),
-            body: assay_json::to_canonical(&body).into_bytes(),
+            body,
         });
         self.finish(self.store.submit(change)?, news).await
     }
 
-    async fn finish(&self, receipt: Receipt, news: Vec<Digest>) -> Result<(), StoreError> {
+    async fn finish(&self, receipt: Receipt, news: Vec<(Named, Digest)>) -> Result<(), StoreError> {
         if self.durable {
             receipt.await?;
             self.keep(news);
@@ -169,7 +215,10 @@ impl Audit {
     }
 
     /// A document counts as stored only once it is: until then others send it along, too.
-    fn keep(&self, news: Vec<Digest>) {
+    fn keep(&self, news: Vec<(Named, Digest)>) {
+        if news.is_empty() {
+            return;
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
             known.clear();
@@ -177,8 +226,8 @@ impl Audit {
         known.extend(news);
     }
 
-    fn is_known(&self, digest: &Digest) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    fn stored(&self, name: &Named) -> Option<Digest> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
     }
 }
 
