@@ -170,7 +170,7 @@ fn decide(
     let policy = policy_in_force(request, provider)?;
     let attached = Attached::of(request)?;
     let report_data = &claims.report.report_data;
-    let freshness = Freshness::of(request, &attached, report_data, verifier.challenges, moment.now);
+    let freshness = Freshness::of(request, &attached, report_data, verifier.challenges, moment.now)?;
     let incoming = sgx_incoming(claims, &attached, freshness);
     let mut rule = None;
     let answer = check_baseline(&policy, &incoming, provider.baseline, &claims.tcb).and_then(|()| {
@@ -214,7 +214,7 @@ pub(crate) fn check_baseline(
 }
 
 /// The baseline that the policy's configuration rules name.
-fn named_baseline(policy: &ActivePolicy, incoming: &ClaimSet) -> Result<Option<String>, Refusal> {
+pub(crate) fn named_baseline(policy: &ActivePolicy, incoming: &ClaimSet) -> Result<Option<String>, Refusal> {
     let properties = policy.program().configuration(incoming).map_err(Refusal::PolicyEvaluation)?;
     let named = properties.iter().rev().find(|property| property.claim_type.as_ref() == TCB_IDENTIFIER);
     Ok(named.and_then(|property| match &property.value {

@@ -206,12 +206,19 @@ pub fn vocabulary(kind: AttestationType) -> Vocabulary<'static> {
         AttestationType::SgxEnclave | AttestationType::OpenEnclave => (&SGX_INCOMING, SGX_PROPERTIES),
         AttestationType::Tpm => (&[], &[]),
     };
+    Vocabulary { incoming, properties, ..untyped_vocabulary() }
+}
+
+/// What the policy checker knows of every kind of evidence: which names are reserved, and the properties of any kind. The
+/// claims that policies read are not checked.
+#[must_use]
+pub const fn untyped_vocabulary() -> Vocabulary<'static> {
     Vocabulary {
-        incoming,
+        incoming: &[],
         reserved: RESERVED,
         reserved_prefixes: RESERVED_PREFIXES,
         reserved_exceptions: &[],
-        properties,
+        properties: SGX_PROPERTIES,
     }
 }
 

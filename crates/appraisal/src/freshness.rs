@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::request::Attached;
-use crate::{AttachedData, ChallengeCheck, Request};
+use crate::{AttachedData, ChallengeCheck, Refusal, Request};
 
 /// A challenge is a JWS of a few hundred bytes; a longer text is not one of ours.
 const MAX_CHALLENGE: usize = 2048;
@@ -41,31 +41,40 @@ impl Freshness {
     /// Judges a request whose evidence was verified: `report_data` is the verified one, and runtime data is bound by it.
     ///
     /// Only what the token echoes, the nonce, can make it caller-bound; anything else could be picked out of old evidence.
+    ///
+    /// # Errors
+    /// The caller names a challenge, and it does not make the evidence fresh: whoever relies on one must not get less
+    /// without a word.
     pub(crate) fn of(
         request: &Request,
         attached: &Attached,
         report_data: &[u8; 64],
         challenges: &dyn ChallengeCheck,
         now: UnixTime,
-    ) -> Self {
+    ) -> Result<Self, Refusal> {
         let bound =
             Bound { data: request.runtime_data.as_ref(), json: attached.runtime.as_deref(), report_data };
-        let named = [request.challenge.as_deref(), request.nonce.as_deref()];
-        let embedded = bound.embedded();
-        let mut candidates = named.into_iter().flatten().chain(embedded.iter().flatten().map(String::as_str));
         // Whether it is ours is asked first: that costs one signature, however long the data is.
-        let ours = |text: &str| {
-            (MIN_NONCE..=MAX_CHALLENGE).contains(&text.len())
-                && challenges.is_ours(text, now)
-                && bound.carries(text)
-        };
-        if candidates.any(ours) {
-            return Self::Challenge;
+        let ours = |text: &str| is_text(text) && challenges.is_ours(text, now);
+        if let Some(challenge) = &request.challenge {
+            return match ours(challenge) {
+                false => Err(Refusal::ChallengeNotOurs),
+                true if !bound.carries(challenge) => Err(Refusal::ChallengeNotBound),
+                true => Ok(Self::Challenge),
+            };
         }
-        let nonce =
-            request.nonce.as_deref().filter(|nonce| (MIN_NONCE..=MAX_CHALLENGE).contains(&nonce.len()));
-        if nonce.is_some_and(|nonce| bound.carries(nonce)) { Self::CallerBound } else { Self::Unbound }
+        let nonce = request.nonce.as_deref().filter(|nonce| is_text(nonce));
+        let embedded = bound.embedded();
+        let mut candidates = nonce.into_iter().chain(embedded.iter().flatten().map(String::as_str));
+        if candidates.any(|text| ours(text) && bound.carries(text)) {
+            return Ok(Self::Challenge);
+        }
+        Ok(if nonce.is_some_and(|nonce| bound.carries(nonce)) { Self::CallerBound } else { Self::Unbound })
     }
+}
+
+fn is_text(text: &str) -> bool {
+    (MIN_NONCE..=MAX_CHALLENGE).contains(&text.len())
 }
 
 /// What the evidence is bound to.

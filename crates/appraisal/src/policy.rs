@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::AttestationType;
+use crate::appraise::named_baseline;
 use crate::claims::vocabulary;
+use crate::{AZURE_DEFAULT, AttestationType, KNOWN_BASELINES};
 
 /// The default of Azure's shared providers of 2021 for SGX and Open Enclave: its hash is a published constant
 /// (`bROrN897ZfWmWY2V0FLUlu3uwk5xatGnKYHn3zBbSlw`), so the text is kept to the byte.
@@ -96,6 +97,20 @@ impl ActivePolicy {
         &self.warnings
     }
 
+    /// The baseline that the policy names for every platform. Names that depend on claims are seen only with a platform.
+    #[must_use]
+    pub fn baseline(&self) -> Option<String> {
+        named_baseline(self, &assay_policy::ClaimSet::default()).ok().flatten()
+    }
+
+    /// A baseline that the policy names and this release does not know, which would refuse every platform.
+    #[must_use]
+    pub fn unknown_baseline(&self) -> Option<String> {
+        let named = self.baseline()?;
+        let known = named == AZURE_DEFAULT || KNOWN_BASELINES.iter().any(|(known, _)| *known == named);
+        (!known).then_some(named)
+    }
+
     pub(crate) fn program(&self) -> &Policy {
         &self.program
     }
@@ -112,6 +127,26 @@ mod tests {
             policy_hash("version=1.0; authorizationrules{=> permit();}; issuancerules{};"),
             "z0FRjKS0ssQTNur1V6BV8WIrh9M3fzgTo0EfHRvapWU"
         );
+    }
+
+    #[test]
+    fn baselines_are_known_or_named() {
+        let unknown = |rules: &str| {
+            let text = format!(
+                "version=1.1; configurationrules{{{rules}}}; authorizationrules{{=> permit();}}; issuancerules{{}};"
+            );
+            ActivePolicy::compile(AttestationType::SgxEnclave, &text, None).unwrap().unknown_baseline()
+        };
+        let name =
+            |name: &str| format!(r#"=> issueproperty(type="x-ms-sgx-tcbidentifier", value="{name}");"#);
+        assert_eq!(unknown(""), None);
+        for (known, _) in KNOWN_BASELINES.into_iter().chain([(AZURE_DEFAULT, 0)]) {
+            assert_eq!(unknown(&name(known)), None, "{known}");
+        }
+        assert_eq!(unknown(&name("99")), Some("99".to_owned()));
+        // The last one holds.
+        assert_eq!(unknown(&format!("{}{}", name("99"), name("10"))), None);
+        assert_eq!(unknown(&format!("{}{}", name("10"), name("99"))), Some("99".to_owned()));
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: String,
     },
+    /// The challenge that came beside the evidence is not one of this service, or has expired.
+    #[error("the member `challenge` is not a challenge of this service, or it has expired")]
+    ChallengeNotOurs,
+    /// The challenge that came beside the evidence is not inside it.
+    #[error("the evidence is not bound to the challenge that came with it")]
+    ChallengeNotBound,
     /// This kind of evidence is for a later release.
     #[error("attestation of `{kind}` is not supported yet")]
     NotSupported {
@@ -73,6 +79,8 @@ impl Refusal {
             Self::PolicyEvaluation(error) => error.code(),
             Self::DraftPolicy(_) => "draft-policy",
             Self::DataNotJson { .. } => "data-not-json",
+            Self::ChallengeNotOurs => "challenge-not-ours",
+            Self::ChallengeNotBound => "challenge-not-bound",
             Self::NotSupported { .. } => "not-supported",
         }
     }
@@ -86,7 +94,9 @@ impl Refusal {
             Self::Denied => RefusalClass::Denied,
             Self::PolicyEvaluation(_) => RefusalClass::PolicyEvaluation,
             Self::DraftPolicy(_) => RefusalClass::DraftPolicy,
-            Self::DataNotJson { .. } => RefusalClass::Request,
+            Self::DataNotJson { .. } | Self::ChallengeNotOurs | Self::ChallengeNotBound => {
+                RefusalClass::Request
+            }
             Self::NotSupported { .. } => RefusalClass::NotSupported,
         }
     }
@@ -109,6 +119,10 @@ impl Refusal {
             Self::PolicyEvaluation(error) => error.help().unwrap_or("correct the policy"),
             Self::DraftPolicy(_) => "correct the policy; `assay policy check` shows every error",
             Self::DataNotJson { .. } => "send `dataType` Binary, or JSON without duplicate members",
+            Self::ChallengeNotOurs => "ask for a new one at `/v1/challenges`, and use it within five minutes",
+            Self::ChallengeNotBound => {
+                "put the challenge into the runtime data whose hash is the report data, or leave it out"
+            }
             Self::NotSupported { .. } => "this release attests SGX enclaves, with and without Open Enclave",
         }
     }

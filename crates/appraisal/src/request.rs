@@ -83,7 +83,8 @@ pub struct Request {
 /// takes about 600 bytes of memory, so 5 MiB).
 const ATTACHED_LIMITS: assay_json::Limits =
     assay_json::Limits { max_bytes: 256 * 1024, max_depth: assay_json::Limits::MAX_DEPTH, max_items: 8192 };
-/// Beyond 2^53 a number in JSON cannot be kept exactly (RFC 8259 section 6), and a bound claim must not be altered.
+/// From 2^53 on a floating-point number no longer holds every integer (RFC 8259 section 6), and a bound claim must not be
+/// altered. Integers of up to 64 bits are kept as integers.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl AttachedData {

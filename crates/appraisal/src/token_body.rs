@@ -14,7 +14,7 @@ use crate::{ActivePolicy, Freshness, Moment, Provider, Request};
 
 /// How long an attestation token lives, in seconds (Azure Attestation: 8 hours, fixed).
 pub const TOKEN_LIFE: i64 = 8 * 60 * 60;
-/// How long an answer to a draft policy lives (rule 17).
+/// How long an answer to a draft policy lives.
 const DRAFT_LIFE: i64 = 5 * 60;
 /// Tokens are valid a little before they are made: some clients allow their clock no slack at all.
 const NOT_BEFORE_SLACK: i64 = 5;

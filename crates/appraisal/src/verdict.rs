@@ -5,7 +5,7 @@ use assay_verify::cache::ChainCache;
 use assay_verify::claims::SgxClaims;
 use assay_verify::intel::{Collateral, CollateralVerification, RawCollateral};
 use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
-use assay_verify::{Check, TrustAnchors, UnixTime, Verified, VerifyError};
+use assay_verify::{Check, CheckDef, Outcome, TrustAnchors, UnixTime, Verified, VerifyError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,13 @@ use crate::{
     Request,
 };
 
+/// Verification knows nothing of challenges: only the service that gave one out can tell it from others.
+static CHALLENGE: CheckDef = CheckDef {
+    id: "appraisal.challenge",
+    title: "the evidence is bound to a challenge of this service that has not expired",
+    reference: "Assay, docs/http.md, challenges",
+};
+
 /// What to judge, and with what.
 #[derive(Clone, Copy)]
 pub struct JudgeInput<'a> {
@@ -27,9 +34,11 @@ pub struct JudgeInput<'a> {
     pub evidence: &'a [u8],
     /// The data whose hash the report data must be.
     pub runtime_data: Option<&'a [u8]>,
+    /// What that data is declared to be; undeclared, it counts as JSON if it is JSON.
+    pub runtime_data_type: Option<DataType>,
     /// A nonce to which the evidence must be bound.
     pub nonce: Option<&'a [u8]>,
-    /// A challenge of this service.
+    /// A challenge of this service to which the evidence must be bound.
     pub challenge: Option<&'a str>,
     /// Tells whether the challenge is ours.
     pub challenges: Option<&'a dyn ChallengeCheck>,
@@ -50,6 +59,8 @@ pub enum JudgeCollateral<'a> {
     Missing,
     /// A set as it is carried.
     Raw(&'a RawCollateral),
+    /// A set that was verified for this judgement.
+    Checked(&'a CollateralVerification),
     /// A source of verified sets.
     Source(&'a dyn crate::CollateralSource),
 }
@@ -164,31 +175,44 @@ fn conclude(
     let Verification { report, tcb, claims } = verification;
     let request = as_request(input);
     let (mut shown, mut decided) = (None, None);
+    let mut error = report.first_error().map(VerdictError::of);
+    let mut checks = report.checks().to_vec();
+    let mut challenge = Err(None);
     if let Some(claims) = &claims {
         let attached = Attached::of(&request)?;
-        let freshness = freshness(input, &request, &attached, claims);
-        shown = Some(all_claims(claims, &attached, freshness));
-        decided = policy.map(|policy| evaluate(policy, claims, &attached, freshness)).transpose()?;
+        match freshness(input, &request, &attached, claims) {
+            Ok(freshness) => {
+                shown = Some(all_claims(claims, &attached, freshness));
+                decided = policy.map(|policy| evaluate(policy, claims, &attached, freshness)).transpose()?;
+                challenge = Ok(());
+            }
+            Err(refusal) => {
+                error = Some(VerdictError::of_refusal(&refusal));
+                challenge = Err(Some(refusal));
+            }
+        }
     }
+    checks.extend(input.challenge.map(|_| challenge_check(challenge)));
     Ok(Verdict {
-        outcome: if claims.is_some() { "genuine" } else { "rejected" },
+        outcome: if shown.is_some() { "genuine" } else { "rejected" },
         kind,
         evaluated_at: input.now.to_string(),
         tcb_status: tcb.as_ref().map(|tcb| tcb.status.as_str()),
         advisories: tcb.map(|tcb| tcb.advisories).unwrap_or_default(),
-        error: report.first_error().map(VerdictError::of),
-        checks: report.checks().to_vec(),
+        error,
+        checks,
         claims: shown,
         collateral,
         policy: decided,
     })
 }
 
-/// The input in the shape that claims and freshness are made from. Runtime data counts as JSON if it is JSON.
+/// The input in the shape that claims and freshness are made from.
 fn as_request(input: &JudgeInput<'_>) -> Request {
     let runtime_data = input.runtime_data.map(|data| {
         let json = AttachedData { data: data.to_vec(), data_type: DataType::Json };
-        if json.json().is_ok() { json } else { AttachedData { data_type: DataType::Binary, ..json } }
+        let guessed = || if json.json().is_ok() { DataType::Json } else { DataType::Binary };
+        AttachedData { data_type: input.runtime_data_type.unwrap_or_else(guessed), ..json }
     });
     Request {
         kind: input.kind,
@@ -206,14 +230,25 @@ fn freshness(
     request: &Request,
     attached: &Attached,
     claims: &SgxClaims,
-) -> Freshness {
+) -> Result<Freshness, Refusal> {
     let none = NoChallenges;
     let challenges: &dyn ChallengeCheck = input.challenges.unwrap_or(&none);
-    match Freshness::of(request, attached, &claims.report.report_data, challenges, input.now) {
+    Ok(match Freshness::of(request, attached, &claims.report.report_data, challenges, input.now)? {
         // Verification has refused evidence that is not bound to the nonce.
         Freshness::Unbound if input.nonce.is_some() => Freshness::CallerBound,
         freshness => freshness,
-    }
+    })
+}
+
+/// The check of an explicit challenge; `Err(None)` if verification failed before it.
+fn challenge_check(result: Result<(), Option<Refusal>>) -> Check {
+    let (outcome, detail) = match result {
+        Ok(()) => (Outcome::Pass, CHALLENGE.title.into()),
+        Err(None) => (Outcome::Skipped, "a check that it builds on failed".into()),
+        Err(Some(refusal)) => (Outcome::Fail, refusal.message().into()),
+    };
+    // The error of this check is none of verification's; it stands in the verdict.
+    Check { rule: &CHALLENGE, outcome, detail, expected: None, actual: None, error: None }
 }
 
 fn all_claims(claims: &Verified<SgxClaims>, attached: &Attached, freshness: Freshness) -> Map<String, Value> {
@@ -251,19 +286,21 @@ fn evaluate(
 }
 
 /// The collateral of one judgement.
-enum JudgedWith {
+enum JudgedWith<'a> {
     Missing,
+    Checked(&'a CollateralVerification),
     Fresh(Box<CollateralVerification>),
     Known(std::sync::Arc<Collateral>),
 }
 
-impl JudgedWith {
-    fn find(opened: &Opened<'_>, input: &JudgeInput<'_>, cache: &ChainCache) -> Self {
+impl<'a> JudgedWith<'a> {
+    fn find(opened: &Opened<'_>, input: &JudgeInput<'a>, cache: &ChainCache) -> Self {
         match input.collateral {
             JudgeCollateral::Missing => Self::Missing,
             JudgeCollateral::Raw(raw) => {
                 Self::Fresh(Box::new(Collateral::verify_with(raw, input.anchors, cache)))
             }
+            JudgeCollateral::Checked(verification) => Self::Checked(verification),
             JudgeCollateral::Source(source) => opened
                 .platform()
                 .and_then(|platform| source.find(&platform))
@@ -275,6 +312,7 @@ impl JudgedWith {
         match self {
             Self::Missing => CollateralInput::Missing,
             Self::Fresh(verification) => CollateralInput::Fresh(verification),
+            Self::Checked(verification) => CollateralInput::Fresh(verification),
             Self::Known(collateral) => CollateralInput::Verified(collateral),
         }
     }
@@ -283,6 +321,7 @@ impl JudgedWith {
         match self {
             Self::Missing => None,
             Self::Fresh(verification) => verification.collateral.as_ref(),
+            Self::Checked(verification) => verification.collateral.as_ref(),
             Self::Known(collateral) => Some(collateral),
         }
     }
@@ -301,6 +340,10 @@ impl CollateralFacts {
 impl VerdictError {
     fn of(error: &VerifyError) -> Self {
         Self { code: error.code(), message: error.to_string(), help: error.help() }
+    }
+
+    fn of_refusal(refusal: &Refusal) -> Self {
+        Self { code: refusal.code(), message: refusal.message(), help: refusal.help() }
     }
 }
 

@@ -340,14 +340,21 @@ fn a_draft_is_marked_short_lived_and_not_to_be_signed() {
 
 #[test]
 fn freshness_is_what_the_evidence_is_bound_to() {
-    let freshness = |runtime: Option<&[u8]>, report: &[u8], nonce: Option<&str>, challenge: Option<&str>| {
+    let appraised = |runtime: Option<&[u8]>, report: &[u8], nonce: Option<&str>, challenge: Option<&str>| {
         let rig = Rig::new(TcbStatus::UpToDate, bound_to(report));
         let mut setting = rig.setting();
         setting.request.runtime_data =
             runtime.map(|data| AttachedData { data: data.to_vec(), data_type: DataType::Binary });
         setting.request.nonce = nonce.map(str::to_owned);
         setting.request.challenge = challenge.map(str::to_owned);
-        body(&rig.appraise(&setting))["x-assay-freshness"].as_str().unwrap().to_owned()
+        rig.appraise(&setting)
+    };
+    let freshness = |runtime: Option<&[u8]>, report: &[u8], nonce: Option<&str>, challenge: Option<&str>| {
+        body(&appraised(runtime, report, nonce, challenge))["x-assay-freshness"].as_str().unwrap().to_owned()
+    };
+    let refused = |data: &[u8], nonce: Option<&str>, challenge: &str| {
+        let refusal = appraised(Some(data), data, nonce, Some(challenge)).answer.unwrap_err();
+        (refusal.class(), refusal)
     };
     let with_challenge: &[u8] = b"key a-challenge-of-ours";
     // A challenge counts wherever the caller names it, but only if the evidence carries it.
@@ -361,11 +368,19 @@ fn freshness_is_what_the_evidence_is_bound_to() {
         "challenge"
     );
     assert_eq!(freshness(None, b"a-challenge-of-ours", None, Some("a-challenge-of-ours")), "challenge");
-    assert_eq!(freshness(Some(b"other"), b"other", None, Some("a-challenge-of-ours")), "unbound");
+    // Who names one is told when it does not count.
+    assert_eq!(
+        refused(b"other", None, "a-challenge-of-ours"),
+        (RefusalClass::Request, Refusal::ChallengeNotBound)
+    );
     assert_eq!(freshness(Some(with_challenge), with_challenge, None, None), "unbound");
     // A challenge that is not ours is nothing: pieces of old evidence could be named as one, beside a fresh nonce.
     let old: &[u8] = b"x somebody-elses";
-    assert_eq!(freshness(Some(old), old, Some("fresh-nonce"), Some("somebody-elses")), "unbound");
+    assert_eq!(
+        refused(old, Some("fresh-nonce"), "somebody-elses"),
+        (RefusalClass::Request, Refusal::ChallengeNotOurs)
+    );
+    assert_eq!(freshness(Some(old), old, Some("somebody-els"), None), "caller-bound");
     assert_eq!(freshness(Some(b"n 12345678"), b"n 12345678", Some("12345678"), None), "caller-bound");
     // Too short to mean anything, or merely sent along.
     assert_eq!(freshness(Some(b"n 1234567"), b"n 1234567", Some("1234567"), None), "unbound");

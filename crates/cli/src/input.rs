@@ -34,6 +34,25 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     })
 }
 
+/// Reads a token: one that stands in the argument itself, or in a file or standard input, alone or in the answer of an attest
+/// route.
+pub(crate) fn token(argument: &Path) -> Result<String, Failure> {
+    let text = match token_in(argument) {
+        Some(token) => token.to_owned(),
+        None => read_text(argument)?,
+    };
+    let answer = assay_json::parse(text.as_bytes(), &assay_json::Limits::default()).ok();
+    let inside = answer.as_ref().and_then(|answer| answer.get("token")).and_then(serde_json::Value::as_str);
+    Ok(inside.unwrap_or(&text).trim().to_owned())
+}
+
+/// The argument, if it is a token or an answer and not the path of one: a token has two periods and no file of that name.
+pub(crate) fn token_in(argument: &Path) -> Option<&str> {
+    let text = argument.to_str().filter(|_| !argument.is_file())?;
+    let token = text.bytes().filter(|byte| *byte == b'.').count() == 2;
+    (token || text.trim_start().starts_with('{')).then_some(text)
+}
+
 /// Whether a path means standard input.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"

@@ -12,7 +12,7 @@
 
 mod common;
 
-use common::{run, run_in, vectors};
+use common::{run, run_in, run_with_input, vectors};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -136,6 +136,20 @@ fn tokens_are_shown_without_being_believed() {
     assert_eq!((&tree["verified"], &tree["signed"]), (&json!(false), &json!(false)));
     assert_eq!(tree["claims"], json!({"iss": "https://x", "exp": 1_651_012_765}));
     assert_eq!(tree["times"], json!({"expires": "2022-04-26T22:39:25Z"}));
+
+    // As `token verify` reads it: the token itself, the answer of an attest route, standard input.
+    assert_eq!(run(["inspect", "token", &unsigned]).json(), tree);
+    let answer = json!({"token": unsigned}).to_string();
+    std::fs::write(folder.path().join("answer.json"), &answer).unwrap();
+    assert_eq!(run_in(folder.path(), "inspect token answer.json").json(), tree);
+    for input in [&unsigned, &answer] {
+        assert_eq!(run_with_input(["inspect", "token", "-"], input.as_bytes()).json(), tree);
+    }
+    let broken = run(["inspect", "token", "a.b.c"]);
+    assert_eq!((broken.code, broken.stdout.as_str()), (2, ""));
+    assert!(broken.stderr.contains("the token: ") && !broken.stderr.contains("a.b.c"), "{}", broken.stderr);
+    let missing = run_in(folder.path(), "inspect token missing");
+    assert!(missing.stderr.contains("could not read `missing`"), "{}", missing.stderr);
 
     let policy = assay_token::base64url::encode(b"version=1.0;");
     let document = token(r#"{"alg":"RSA256"}"#, &format!(r#"{{"AttestationPolicy":"{policy}"}}"#), "s");

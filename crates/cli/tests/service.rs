@@ -17,6 +17,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use assay_service::egress::{Client, EgressError, EgressPolicy, Response, Roots};
+use assay_token::base64url;
+use base64::Engine;
 use common::{Run, command, run_in};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,20 +33,13 @@ struct Service {
 impl Service {
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let mut serve = command(["serve", "--dev", "--data", "d", "--listen", "127.0.0.1:0"]);
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut child = serve.current_dir(folder.path()).stdin(Stdio::null()).stderr(log).spawn().unwrap();
-        let file = folder.path().join("d/dev/url");
-        for _ in 0..600 {
-            if let Ok(text) = std::fs::read_to_string(&file)
-                && text.ends_with('\n')
-            {
-                return Self { url: text.trim().to_owned(), folder, child };
-            }
-            assert!(child.try_wait().unwrap().is_none(), "{}", read(&folder.path().join("log")));
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the service did not start: {}", read(&folder.path().join("log")));
+        let (child, url) = serve(folder.path());
+        Self { folder, child, url }
+    }
+
+    /// Starts it again in the same folder, once it has ended.
+    fn restart(&mut self) {
+        (self.child, self.url) = serve(self.folder.path());
     }
 
     fn run(&self, line: &str) -> Run {
@@ -102,6 +97,25 @@ impl Drop for Service {
     }
 }
 
+/// Starts the service and waits until its address is in its folder.
+fn serve(folder: &Path) -> (Child, String) {
+    let mut serve = command(["serve", "--dev", "--data", "d", "--listen", "127.0.0.1:0"]);
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut child = serve.current_dir(folder).stdin(Stdio::null()).stderr(log).spawn().unwrap();
+    for _ in 0..600 {
+        if let Ok(text) = std::fs::read_to_string(folder.join("d/dev/url"))
+            && text.ends_with('\n')
+        {
+            return (child, text.trim().to_owned());
+        }
+        assert!(child.try_wait().unwrap().is_none(), "{}", read(&folder.join("log")));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    panic!("the service did not start: {}", read(&folder.join("log")));
+}
+
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
@@ -130,6 +144,17 @@ fn providers_are_administered_with_the_token_of_the_folder() {
     let after = service.json("provider keys payments --data d");
     assert_ne!(before, after);
     assert!(after.to_string().contains(rotated["signing"].as_str().unwrap()));
+
+    let signing = rotated["signing"].as_str().unwrap();
+    let revoked = service.json(&format!("provider revoke-key payments {signing} --data d"));
+    assert_ne!(revoked["signing"], signing);
+    let keys = service.json("provider keys payments --data d");
+    let state = |kid: &Value| keys["keys"].as_array().unwrap().iter().find(|key| &key["kid"] == kid).unwrap();
+    assert_eq!(state(&rotated["signing"])["state"], "revoked");
+    assert_eq!(state(&revoked["signing"])["state"], "active");
+    let unknown = service.run("provider revoke-key payments a/../b --data d");
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (1, ""), "{unknown:?}");
+    assert!(unknown.stderr.contains("the service refused with status 404"), "{}", unknown.stderr);
 
     let deleted = service.run("provider delete payments --data d");
     assert_eq!((deleted.code, deleted.stdout.as_str()), (0, ""), "{deleted:?}");
@@ -278,6 +303,61 @@ fn decisions_are_checked_exported_and_made_again() {
     assert_eq!(service.run("audit verify --data nowhere").code, 2);
 }
 
+/// A policy document signed with a new key, whose certificate it writes to `name.pem`.
+fn signed_policy(folder: &Path, name: &str, text: &str) {
+    let key = assay_token::SoftwareKey::generate(assay_token::Algorithm::Rs256).unwrap();
+    let der = assay_token::self_signed_certificate(&key, name, 1_500_000_000, 4_000_000_000).unwrap();
+    let certificate = base64::engine::general_purpose::STANDARD.encode(&der);
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
+    std::fs::write(folder.join(format!("{name}.pem")), pem).unwrap();
+    let part = |value: Value| base64url::encode(value.to_string().as_bytes());
+    let header = part(json!({"alg": "RS256", "x5c": [certificate]}));
+    let input =
+        format!("{header}.{}", part(json!({"AttestationPolicy": base64url::encode(text.as_bytes())})));
+    let signature = base64url::encode(&assay_token::Signer::sign(&key, input.as_bytes()).unwrap());
+    std::fs::write(folder.join(name), format!("{input}.{signature}")).unwrap();
+}
+
+#[test]
+fn decisions_under_a_signed_policy_are_made_again_with_its_signer() {
+    let service = Service::start();
+    assert_eq!(service.run("simulate sgx --out e --data d").code, 0);
+    let text = "version=1.0; authorizationrules { => permit(); }; issuancerules {};";
+    for name in ["one", "two"] {
+        signed_policy(service.folder.path(), name, text);
+    }
+    service.json("provider create signed --isolated one.pem --isolated two.pem --data d");
+    let mut signers = Vec::new();
+    // The same text, signed by one and by another: each decision has its own signer.
+    for name in ["one", "two"] {
+        let set = service.json(&format!("policy set SgxEnclave {name} --provider signed --data d"));
+        assert_eq!(set["x-ms-policy-result"], "Updated");
+        let answer = service.attest("/providers/signed/attest/SgxEnclave");
+        std::fs::write(service.path("t"), answer["token"].as_str().unwrap()).unwrap();
+        let claims = service.json("inspect token t")["claims"].clone();
+        let id = claims["jti"].as_str().unwrap();
+        let exported = service.run(&format!("audit export {id} --out x-{name} --data d"));
+        assert!(exported.stdout.ends_with(&format!("x-{name}/policy-signer.json\n")), "{exported:?}");
+        let signer: Value =
+            serde_json::from_str(&read(&service.path(&format!("x-{name}/policy-signer.json")))).unwrap();
+        assert_eq!(signer, claims["x-ms-policy-signer"]);
+        signers.push(signer);
+        let replayed =
+            service.json(&format!("audit replay x-{name} --request e/request.json --trust-data d"));
+        assert_eq!(
+            (&replayed["same"], &replayed["sealed"], &replayed["differences"]),
+            (&json!(true), &json!(true), &json!([]))
+        );
+    }
+    assert_ne!(signers[0], signers[1]);
+    // The signer of the other decision is neither what the record names nor what the token says.
+    std::fs::copy(service.path("x-two/policy-signer.json"), service.path("x-one/policy-signer.json"))
+        .unwrap();
+    let foreign = service.run("audit replay x-one --request e/request.json --trust-data d");
+    let answer = foreign.json();
+    assert_eq!((foreign.code, &answer["same"], &answer["sealed"]), (1, &json!(false), &json!(false)));
+}
+
 #[test]
 fn a_backup_is_made_while_the_service_runs_and_restored_elsewhere() {
     let service = Service::start();
@@ -307,6 +387,45 @@ fn a_backup_is_made_while_the_service_runs_and_restored_elsewhere() {
     let broken = service.run("restore broken.db --data other");
     assert_ne!(broken.code, 0);
     assert!(!service.path("other/store/assay.db").exists());
+}
+
+#[test]
+fn the_master_key_is_rotated_between_two_runs() {
+    let mut service = Service::start();
+    let new = "8899aabbccddeeff00112233445566778899aabbccddeeff0011223344556677";
+    std::fs::write(service.path("new.key"), new).unwrap();
+    let before = service.json("provider keys default --data d");
+    service.signal("-TERM");
+    service.child.wait().unwrap();
+
+    let rotate = "config rotate-master-key --data d --old d/dev/master.key --new new.key";
+    let open = service.run(rotate);
+    assert_eq!(open.code, 2, "{open:?}");
+    assert!(open.stderr.contains("has the mode 0644"), "{}", open.stderr);
+    assert!(
+        std::process::Command::new("chmod")
+            .arg("600")
+            .arg(service.path("new.key"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let done = service.run(rotate);
+    assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{done:?}");
+    assert!(done.stderr.contains("wrapped 4 keys of 2 owners"), "{}", done.stderr);
+    let nowhere = service.run("config rotate-master-key --data nowhere --old d/dev/master.key --new new.key");
+    assert_eq!((nowhere.code, service.path("nowhere").exists()), (2, false), "{nowhere:?}");
+
+    // The old key is another one now, and both commands say so.
+    for line in ["serve --dev --data d --listen 127.0.0.1:0", "config check --dev --data d"] {
+        let refused = service.run(line);
+        assert_eq!((refused.code, refused.stdout.as_str()), (78, ""), "{line}: {refused:?}");
+        assert!(refused.stderr.contains("this is another master key"), "{line}: {}", refused.stderr);
+    }
+    std::fs::rename(service.path("new.key"), service.path("d/dev/master.key")).unwrap();
+    std::fs::remove_file(service.path("d/dev/url")).unwrap();
+    service.restart();
+    assert_eq!(service.json("provider keys default --data d"), before);
 }
 
 #[test]

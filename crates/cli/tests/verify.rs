@@ -16,7 +16,7 @@ use common::{Run, run, run_in, run_with_input, vectors};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The members of the answer (design, section 4), in their order.
+/// The members of the answer, in their order.
 const MEMBERS: [&str; 10] = [
     "outcome",
     "kind",

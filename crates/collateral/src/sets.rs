@@ -19,7 +19,7 @@ pub(crate) struct Set {
     age: Age,
 }
 
-/// What may not go back when a set takes the place of another (design, rule 11).
+/// What may not go back when a set takes the place of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Age {
     tcb_info: UnixTime,

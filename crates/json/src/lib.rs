@@ -1,8 +1,8 @@
 //! JSON as Assay accepts it: bounded in size, depth and count, and without duplicate keys.
 //!
 //! Two readers that disagree about a document with a repeated member (one takes the first, one the last) are a
-//! classical way around a signature or a policy check, so such documents are refused at every depth (design,
-//! rule 5; RFC 8725 section 2.4 asks the same of JWTs). Keys are compared after unescaping: `"a"` and `"\u0061"` are
+//! classical way around a signature or a policy check, so such documents are refused at every depth
+//! (RFC 8725 section 2.4 asks the same of JWTs). Keys are compared after unescaping: `"a"` and `"\u0061"` are
 //! one key. Invalid UTF-8, lone surrogates and anything after the document are refused as well.
 //!
 //! Numbers stay as `serde_json` gives them: `u64`, `i64`, else `f64`; a number beyond `f64` is a syntax error.
@@ -28,8 +28,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// 1 MiB. The largest real request seen, a guest attestation with its measured-boot log, has 132 kB
-    /// (maa-wire.md, section 6); logs grow to a few times that.
+    /// 1 MiB. The largest real request seen, a guest attestation with its measured-boot log, has 132 kB;
+    /// logs grow to a few times that.
     pub const MAX_BYTES: usize = 1 << 20;
     /// The deepest real documents (nested attestation tokens, TCB information) stay under 10.
     pub const MAX_DEPTH: usize = 32;
@@ -83,7 +83,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<
 
 /// Compact text with the keys of every object in ascending order of their UTF-8 bytes.
 ///
-/// Equal trees give equal text. It is the style of the service's tokens (maa-wire.md, section 0) and not RFC 8785,
+/// Equal trees give equal text. It is the style of the service's tokens and not RFC 8785,
 /// which orders by UTF-16 units and rewrites numbers.
 #[must_use]
 pub fn to_canonical(value: &Value) -> String {

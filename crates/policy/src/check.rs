@@ -2,7 +2,7 @@
 //! not mean.
 //!
 //! Errors are what makes a policy unusable: version, arity, unknown functions and identifiers, orderings that
-//! have no meaning, read-only and reserved names. Everything else is a warning (design.md, section 4).
+//! have no meaning, read-only and reserved names. Everything else is a warning.
 
 mod action;
 mod condition;
@@ -76,7 +76,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         if section == SectionKind::Configuration
             && let Some(first) = rule.conditions.first()
         {
-            // Configuration is needed before the evidence is judged (section 1.5 [P], two phases).
+            // Configuration is needed before the evidence is judged ([P], two phases).
             let message = "whether this configuration applies is decided before evidence is verified";
             let help = "set the property without a condition";
             self.sink.report_with_help(Code::ConditionalConfiguration, first.span, message, help);
@@ -84,8 +84,8 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         self.action(section, rule);
     }
 
-    /// Names, functions and operators of one condition. Identifiers must come from conditions before it
-    /// (section 1.5 [P]).
+    /// Names, functions and operators of one condition. Identifiers must come from conditions before
+    /// it [P].
     fn condition(&mut self, rule: &'t Rule<'a>, number: usize, condition: &'t Condition<'a>) {
         if let Some(place) = condition.negated {
             self.needs_later_version("`!`", place);
@@ -137,7 +137,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         self.sink.push(Code::UnknownIdentifier, name.span, message, help);
     }
 
-    /// Section 1.8: the six functions of 1.2, whose syntax is reserved here.
+    /// The six functions of 1.2, whose syntax is reserved here.
     fn function(&mut self, name: &Name<'a>, arguments: usize) {
         const FUNCTIONS: [(&str, usize); 6] = [
             ("JmesPath", 2),
@@ -165,7 +165,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         }
     }
 
-    /// Section 1.3 [P]: a feature of a later version is an error that names the version.
+    /// [P]: a feature of a later version is an error that names the version.
     fn needs_later_version(&mut self, what: &str, place: Span) {
         let message = format!("{what} needs version 1.2; this build evaluates 1.0 and 1.1");
         self.sink.report(Code::VersionFeature, place, message);

@@ -204,7 +204,7 @@ impl Sink {
         let mut reports: Vec<Report> =
             self.errors.into_iter().chain(self.warnings).take(MAX_DIAGNOSTICS).collect();
         let left_out = found.saturating_sub(reports.len());
-        // A typographic quote makes errors all over the text, so it is told first (section 1.1 [P]).
+        // A typographic quote makes errors all over the text, so it is told first [P].
         reports.sort_by_key(|report| (report.code != Code::CurlyQuote, report.span.start));
         if left_out > 0 {
             let last = reports.last().map_or_else(Span::default, |report| report.span);

@@ -1,4 +1,4 @@
-//! A program and claims to a decision (policy-language.md, sections 1.5 to 1.7).
+//! A program and claims to a decision (Azure Attestation, "Policy"; `docs/policy-language.md`).
 //!
 //! - A condition holds if at least one claim of the incoming set passes all its tests; its identifier stands
 //!   for all claims that do. A rule fires once, however many claims match.
@@ -209,7 +209,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs every authorization rule and then decides: deny overrides permit, and without a permit the
-    /// answer is a denial (section 1.5, "Decision rule").
+    /// answer is a denial (Azure Attestation, "Decision rule").
     fn authorize<O: Observer>(&mut self, policy: &Policy, observer: &mut O) -> Result<Decision, EvalError> {
         let (mut permit, mut deny, mut error) = (None, None, None);
         for rule in &policy.program().authorization {
@@ -302,7 +302,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A copy keeps its issuer, so the incoming set has it already and does not change (section 1.5 [P]).
+    /// A copy keeps its issuer, so the incoming set has it already and does not change [P].
     fn copy(&mut self, rule: &Rule, target: Target, source: Slot) -> Result<(), EvalError> {
         if target == Target::Nowhere {
             return Ok(());
@@ -369,7 +369,7 @@ impl<'a> Machine<'a> {
         Ok(name)
     }
 
-    /// One claim for each distinct value of the bound claims (section 1.6).
+    /// One claim for each distinct value of the bound claims.
     fn make_each(
         &mut self,
         rule: &Rule,
@@ -461,7 +461,7 @@ fn passes(
         let holds = match &test.operand {
             Operand::Literal(value) => compare(left, test.operator, value.into(), steps)?,
             Operand::Bound(slot, property) => {
-                // With several values it is enough that one fits (section 1.5 [P]).
+                // With several values it is enough that one fits [P].
                 let mut any = false;
                 for bound in bindings.of(*slot).iter().filter_map(|&number| claims.get(number)) {
                     any = compare(left, test.operator, term(bound, *property), steps)?;

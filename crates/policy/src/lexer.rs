@@ -57,7 +57,7 @@ pub(crate) fn tokens(text: &str, sink: &mut Sink) -> Vec<Token> {
     let expected = text.len().div_euclid(4).saturating_add(1);
     let mut lexer = Lexer { text, at: 0, tokens: Vec::with_capacity(expected), sink };
     if text.starts_with('\u{feff}') {
-        // A byte order mark is accepted and stays part of the hashed bytes (section 1.1 [P]).
+        // A byte order mark is accepted and stays part of the hashed bytes [P].
         lexer.at = '\u{feff}'.len_utf8();
     }
     while lexer.next_token() {}
@@ -67,7 +67,7 @@ pub(crate) fn tokens(text: &str, sink: &mut Sink) -> Vec<Token> {
 
 /// The contents of a string token: quotes gone, `\"` and `\\` resolved.
 ///
-/// Only `\"` is documented. `\\` is inferred from samples with Windows paths (section 1.1).
+/// Only `\"` is documented. `\\` is inferred from samples with Windows paths.
 pub(crate) fn unquote(literal: &str) -> Cow<'_, str> {
     let mut characters = literal.chars();
     characters.next();
@@ -227,7 +227,7 @@ impl<'a> Lexer<'a, '_> {
     fn close_string(&mut self, start: usize, length: usize, scan: StringScan) {
         self.push(TokenKind::String, start, length);
         if scan.newline {
-            // Accepted with a warning (section 1.1 [P]).
+            // Accepted with a warning [P].
             let span = Span::new(start, self.at);
             let help = "if the string should end earlier, a quotation mark is missing";
             self.sink.report_with_help(
@@ -253,7 +253,7 @@ impl<'a> Lexer<'a, '_> {
     }
 
     fn curly_quote(&mut self, span: Span) {
-        // Reported at the quote itself: the string it fails to close may end many lines later (section 1.1).
+        // Reported at the quote itself: the string it fails to close may end many lines later.
         let message = format!("`{}` is a typographic quotation mark", span.of(self.text));
         self.sink.report_with_help(Code::CurlyQuote, span, message, "type the straight quote `\"`");
     }

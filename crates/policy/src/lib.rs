@@ -11,8 +11,8 @@
 //! The crate knows no claim: the caller lends it a [`Vocabulary`] for one attestation type.
 //!
 //! Trusted: the vocabulary and the limits. Not trusted: the policy text and every claim. No I/O, no clock.
-//! Where Microsoft's documents are silent, the choice is marked `[P]` with its section of the language
-//! specification; `docs/policy-language.md` lists them all for authors.
+//! Where Microsoft's documents are silent, the choice is marked `[P]`; `docs/policy-language.md` lists
+//! them all for authors.
 //!
 //! ```
 //! use assay_policy::{Claim, ClaimSet, Issuer, Limits, Vocabulary, compile, evaluate};

@@ -1,16 +1,16 @@
 //! What hostile or careless text and claims may cost.
 //!
-//! Microsoft documents no limit (policy-language.md, section 1.10); its numbers are proposed there.
+//! Microsoft documents no limit; the numbers are Assay's own choice.
 
-/// Longest policy text in bytes. Section 1.10 proposes 1 MiB; Intel Trust Authority allows 10 KB.
+/// Longest policy text in bytes. Intel Trust Authority allows 10 KB.
 pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
-/// Most rules in one policy, all sections together (section 1.10).
+/// Most rules in one policy, all sections together.
 pub const MAX_RULES: usize = 10_000;
-/// Most conditions in one rule (section 1.10).
+/// Most conditions in one rule.
 pub const MAX_CONDITIONS: usize = 64;
-/// Deepest nesting of function calls (section 1.10); bounds the parser's recursion.
+/// Deepest nesting of function calls; bounds the parser's recursion.
 pub const MAX_DEPTH: usize = 64;
-/// Most claims in one evaluation, incoming and produced together (section 1.10).
+/// Most claims in one evaluation, incoming and produced together.
 pub const MAX_CLAIMS: usize = 100_000;
 /// Most diagnostics in one answer; one more then says that some were left out. Nobody reads more, and an
 /// upload must not be turned into an answer many times its size.

@@ -1,4 +1,4 @@
-//! Tokens to a tree, by recursive descent (policy-language.md, section 1.2).
+//! Tokens to a tree, by recursive descent (Azure Attestation, "Claim rule grammar").
 //!
 //! After an error the parser goes on at the next `;` or `}`, so that one run reports everything. All three
 //! versions share this grammar; what a version lacks is refused by `check`.
@@ -103,7 +103,7 @@ impl<'a> Parser<'a, '_> {
             }
         }
         if tree.authorization.is_none() && !guessed {
-            // Without it nothing could be permitted (section 1.2 [P]: required).
+            // Without it nothing could be permitted ([P]: required).
             let help = "add `authorizationrules { => permit(); };` with your conditions";
             let place = self.previous().after();
             self.sink.report_with_help(
@@ -163,7 +163,7 @@ impl<'a> Parser<'a, '_> {
         SectionKind::ALL.into_iter().find(|kind| Some(kind.keyword()) == near)
     }
 
-    /// Section 1.2 [P]: the order of all samples is enforced.
+    /// [P]: the order of all samples is enforced.
     fn check_order(&mut self, place: Span, kind: SectionKind, last: Option<SectionKind>) {
         let Some(last) = last.filter(|last| kind < *last) else { return };
         let message = format!("`{}` must stand before `{}`", kind.keyword(), last.keyword());
@@ -372,7 +372,7 @@ impl<'a> Parser<'a, '_> {
         (token.span, format!("expected {what}, found {found}"))
     }
 
-    /// Section 1.1 [P]: keywords are case-sensitive; a word that differs in case only is named.
+    /// [P]: keywords are case-sensitive; a word that differs in case only is named.
     fn check_case(&mut self, token: Token, keyword: &str) {
         let written = token.span.of(self.text);
         if written != keyword {

@@ -212,7 +212,7 @@ impl Verb {
         }
     }
 
-    /// Which verbs stand in which section (policy-language.md, section 1.7).
+    /// Which verbs stand in which section.
     pub(crate) const fn belongs_in(self, section: SectionKind) -> bool {
         match section {
             SectionKind::Configuration => matches!(self, Self::IssueProperty),

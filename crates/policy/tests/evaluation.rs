@@ -368,7 +368,7 @@ fn computed_types_must_be_one_string() {
     );
 }
 
-/// Section 1.5: an error in a later rule must not turn a deny into a different answer, and never into a permit.
+/// An error in a later rule must not turn a deny into a different answer, and never into a permit.
 #[test]
 fn an_error_in_authorization_refuses_but_never_hides_a_deny() {
     let incoming = json!({"n": 5});

@@ -14,15 +14,22 @@ use serde::Serialize;
 use crate::problem::{Extra, Problem};
 use crate::random;
 
-/// Always this, also for key sets: one SDK does not parse `application/jwk+json` (maa-wire.md, section 0).
+/// Always this, also for key sets: one SDK does not parse `application/jwk+json`.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const SERVICE_VERSION: HeaderName = HeaderName::from_static("x-ms-maa-service-version");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The value of `x-ms-maa-service-version`; Azure's looks like `1.10.01623.0002`.
-const VERSION: HeaderValue = HeaderValue::from_static(concat!("assay-", env!("CARGO_PKG_VERSION")));
+/// The value of `x-ms-maa-service-version`: Assay's version and a fourth number, as Azure's has four (`1.10.01623.0002`).
+const VERSION: HeaderValue = HeaderValue::from_static(concat!(
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_PATCH"),
+    ".0"
+));
 
 /// A success.
 #[derive(Clone, Debug)]
@@ -63,7 +70,7 @@ impl Answer {
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's `traceparent` if it is well formed, else a new one without a parent (maa-wire.md, section 0).
+    /// The caller's `traceparent` if it is well formed, else a new one without a parent (W3C Trace Context, section 3.2).
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(&TRACE_PARENT).filter(|value| is_trace_parent(value.as_bytes()));
         Self(given.cloned().unwrap_or_else(Self::fresh))

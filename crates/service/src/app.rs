@@ -24,7 +24,7 @@ use crate::keys::{self, MasterKeyError};
 use crate::registry::{Registry, RegistryError};
 use crate::vendor_date::VendorDate;
 
-/// Changes of other processes count within a second (design, rule 20).
+/// Changes of other processes count within a second.
 const POLL: Duration = Duration::from_secs(1);
 /// Keys rotate in days; under `--dev` a minute is a short wait.
 const KEY_PASS: Duration = Duration::from_secs(60);
@@ -245,7 +245,7 @@ fn master_key(config: &Config) -> Result<MasterKey, MasterKeyError> {
     }
 }
 
-/// The vendor's roots; under `--dev` also the simulated vendor of this folder (design, rule 18).
+/// The vendor's roots; under `--dev` also the simulated vendor of this folder.
 fn anchors(config: &Config, clock: &Clock) -> Result<TrustAnchors, StartError> {
     let anchors = TrustAnchors::vendor();
     if !config.dev {
@@ -285,7 +285,7 @@ fn report_collateral(folder: &CollateralFolder, reload: &Reload, counters: &Coun
     }
 }
 
-/// It cannot be earlier than what a vendor signed (design, rule 11).
+/// It cannot be earlier than what a vendor signed.
 fn check_clock(
     config: &Config,
     clock: &Clock,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use assay_appraisal::{
-    Appraisal, CollateralSource, Moment, Provider, Refusal, RefusalClass, Request, TokenBody, Verifier,
-    appraise,
+    ActivePolicy, Appraisal, CollateralSource, DecisionRecord, Moment, Provider, Refusal, RefusalClass,
+    Request, TokenBody, Verifier, appraise,
 };
 use assay_collateral::CollateralFolder;
 use assay_policy::RuleRef;
@@ -35,6 +35,32 @@ pub struct Attested {
     pub tcb: Option<TcbVerdict>,
     /// The rule that decided; for readers of the provider only.
     pub deciding_rule: Option<RuleRef>,
+    /// The decision on evidence that is not genuine, which is recorded only once the caller is known.
+    unrecorded: Option<Box<Unrecorded>>,
+}
+
+/// A decision that has no record yet.
+#[derive(Debug)]
+struct Unrecorded {
+    record: DecisionRecord,
+    collateral: Option<Arc<Collateral>>,
+}
+
+impl Attested {
+    /// Records the refusal of evidence after all, if the caller has turned out to be identified. Whoever sends a bearer
+    /// with everything is not asked who that is unless it matters.
+    ///
+    /// # Errors
+    /// [`AttestError::Recording`].
+    pub async fn record_for(&mut self, app: &App, caller: &Caller) -> Result<(), AttestError> {
+        if !is_identified(caller) {
+            return Ok(());
+        }
+        let Some(unrecorded) = self.unrecorded.take() else { return Ok(()) };
+        let Unrecorded { record, collateral } = *unrecorded;
+        self.record_id = Some(append(app, &record, collateral.as_deref(), None).await?);
+        Ok(())
+    }
 }
 
 /// Why the service has no answer, whatever the evidence is.
@@ -97,11 +123,17 @@ pub async fn attest(
     let (answer, appraisal) = sign(provider, appraisal, seconds(moment.now))?;
     count(app, &answer, request.draft_policy.is_some());
     let record_id = match is_recorded(&answer, &request, caller) {
-        true => Some(record(app, &appraisal, policy.active.text(), &request).await?),
+        true => {
+            // A draft's text came with the request, and its digest is in the record.
+            let policy = request.draft_policy.is_none().then_some(&policy.active);
+            Some(append(app, &appraisal.record, appraisal.collateral.as_deref(), policy).await?)
+        }
         false => None,
     };
-    let Appraisal { report, tcb, deciding_rule, .. } = appraisal;
-    Ok(Attested { token: answer, record_id, report, tcb, deciding_rule })
+    let Appraisal { report, tcb, deciding_rule, record, collateral, .. } = appraisal;
+    let refused = record_id.is_none() && is_of(&answer, &[RefusalClass::Evidence]);
+    let unrecorded = refused.then(|| Box::new(Unrecorded { record, collateral }));
+    Ok(Attested { token: answer, record_id, report, tcb, deciding_rule, unrecorded })
 }
 
 /// Signs what was permitted; the record learns with which key.
@@ -126,19 +158,24 @@ fn sign(
 }
 
 /// Whether a decision becomes a row. Anonymous callers leave one only with genuine evidence of a real device; drafts are no
-/// attestations, and those of readers are kept as the traces of an administrator's work.
+/// attestations, and those of identified callers are kept as the traces of an administrator's work, as is whatever
+/// evidence of theirs is refused.
 fn is_recorded(answer: &Result<String, Refusal>, request: &Request, caller: &Caller) -> bool {
-    let reached_verdict = match answer {
-        Ok(_) => true,
-        Err(refusal) => {
-            matches!(
-                refusal.class(),
-                RefusalClass::Baseline | RefusalClass::Denied | RefusalClass::PolicyEvaluation
-            )
-        }
-    };
-    let identified = matches!(caller, Caller::Bearer(_));
-    reached_verdict && (request.draft_policy.is_none() || identified)
+    const VERDICTS: [RefusalClass; 3] =
+        [RefusalClass::Baseline, RefusalClass::Denied, RefusalClass::PolicyEvaluation];
+    if is_of(answer, &[RefusalClass::Evidence]) {
+        return is_identified(caller);
+    }
+    let reached_verdict = answer.is_ok() || is_of(answer, &VERDICTS);
+    reached_verdict && (request.draft_policy.is_none() || is_identified(caller))
+}
+
+fn is_of(answer: &Result<String, Refusal>, classes: &[RefusalClass]) -> bool {
+    answer.as_ref().is_err_and(|refusal| classes.contains(&refusal.class()))
+}
+
+const fn is_identified(caller: &Caller) -> bool {
+    matches!(caller, Caller::Bearer(_))
 }
 
 fn count(app: &App, answer: &Result<String, Refusal>, draft: bool) {
@@ -159,18 +196,17 @@ fn count(app: &App, answer: &Result<String, Refusal>, draft: bool) {
     counter.increment();
 }
 
-async fn record(
+async fn append(
     app: &App,
-    appraisal: &Appraisal,
-    policy: &str,
-    request: &Request,
+    record: &DecisionRecord,
+    collateral: Option<&Collateral>,
+    policy: Option<&ActivePolicy>,
 ) -> Result<String, AttestError> {
-    let collateral = appraisal.collateral.as_ref().and_then(|set| app.collateral.0.raw(&set.digest));
-    // A draft's text came with the request, and its digest is in the record.
-    let policy = request.draft_policy.is_none().then_some(policy);
-    app.audit
-        .append(&appraisal.record, Materials { collateral, policy })
-        .await
-        .map_err(AttestError::Recording)?;
-    Ok(appraisal.record.id.clone())
+    let materials = Materials {
+        collateral: collateral.and_then(|set| app.collateral.0.raw(&set.digest)),
+        policy: policy.map(ActivePolicy::text),
+        policy_signer: policy.and_then(ActivePolicy::signer),
+    };
+    app.audit.append(record, materials).await.map_err(AttestError::Recording)?;
+    Ok(record.id.clone())
 }

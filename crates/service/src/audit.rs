@@ -1,12 +1,13 @@
 //! The log of decisions: one chain of records for each provider, and what is needed to decide again.
 //!
 //! ```text
-//! chain decisions/{provider}   {"blobs":{"collateral":digest,"policy":digest},"format":1,"record":{decision record}}
+//! chain decisions/{provider}   {"blobs":{"collateral":digest,"policy":digest,"policy-signer":digest},"format":1,"record":{decision record}}
 //! ```
 //!
-//! The collateral set and the policy text of a decision are kept as documents beside it, once however many decisions used
-//! them. Evidence is not kept: whoever has it can replay the decision.
+//! The collateral set, the policy text and the key of who signed the policy are kept as documents beside a decision, once
+//! however many decisions used them. Evidence is not kept: whoever has it can replay the decision.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,7 @@ use assay_store::{
 };
 use assay_verify::intel::RawCollateral;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::counters::Counters;
 use crate::files::{self, FileError};
@@ -26,6 +27,8 @@ use crate::files::{self, FileError};
 const FORMAT: u32 = 1;
 /// Digests of documents known to be stored; forgetting them costs a write, nothing else.
 const KNOWN_MAX: usize = 10_000;
+/// The kind of the document that says who signed the policy.
+const SIGNER: &str = "policy-signer";
 
 /// Writes decisions.
 #[derive(Clone)]
@@ -37,7 +40,8 @@ pub struct Audit {
     known: Arc<Mutex<HashMap<Named, Digest>>>,
 }
 
-/// A document as records name it: its kind, and the collateral digest or policy hash.
+/// A document as records name it: its kind, and the collateral digest, the policy hash or the
+/// signer's digest (two signers may sign one text).
 type Named = (&'static str, String);
 
 /// What a decision was made from, besides the evidence.
@@ -47,6 +51,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) collateral: Option<Arc<RawCollateral>>,
     /// The text of the policy that the record names.
     pub(crate) policy: Option<&'a str>,
+    /// JWK of who signed that policy.
+    pub(crate) policy_signer: Option<&'a Value>,
 }
 
 impl Materials<'_> {
@@ -57,7 +63,12 @@ impl Materials<'_> {
             documents.push((("collateral", name.clone()), Document::Collateral(set)));
         }
         if let (Some(text), Some(name)) = (self.policy, &record.policy_hash) {
-            documents.push((("policy", name.clone()), Document::Policy(text)));
+            documents.push((("policy", name.clone()), Document::Text(text.into())));
+            if let Some(signer) = self.policy_signer {
+                let text = assay_json::to_canonical(signer);
+                let name = Digest::of(text.as_bytes()).to_string();
+                documents.push(((SIGNER, name), Document::Text(text.into())));
+            }
         }
         documents
     }
@@ -66,14 +77,14 @@ impl Materials<'_> {
 /// A document that a decision was made from.
 enum Document<'a> {
     Collateral(&'a RawCollateral),
-    Policy(&'a str),
+    Text(Cow<'a, str>),
 }
 
 impl Document<'_> {
     fn bytes(&self) -> Result<Vec<u8>, StoreError> {
         match self {
             Self::Collateral(set) => serde_json::to_vec(set).map_err(|_| NOT_WRITABLE),
-            Self::Policy(text) => Ok(text.as_bytes().to_vec()),
+            Self::Text(text) => Ok(text.as_bytes().to_vec()),
         }
     }
 }
@@ -94,7 +105,7 @@ struct EnvelopeRef<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
-    /// Digests of the documents beside the record, by their kind: `collateral`, `policy`.
+    /// Digests of the documents beside the record, by their kind: `collateral`, `policy`, `policy-signer`.
     pub blobs: BTreeMap<String, String>,
     /// The layout of this envelope.
     pub format: u32,
@@ -302,8 +313,12 @@ pub fn latest(
     records.into_iter().map(read).collect()
 }
 
+/// The documents beside a record: their kinds, and the files they are exported to.
+pub const EXPORTED: [(&str, &str); 3] =
+    [("collateral", "collateral.json"), ("policy", "policy.txt"), (SIGNER, "policy-signer.json")];
+
 /// Writes a decision and what it was made from into a folder: `record.json`, `chain.json` (where it stands in its chain),
-/// `collateral.json`, `policy.txt`. Gives the files.
+/// `collateral.json`, `policy.txt` and, if it was signed, `policy-signer.json`. Gives the files.
 ///
 /// # Errors
 /// [`AuditError`].
@@ -324,7 +339,7 @@ pub fn export(store: &dyn Store, id: &str, out: &Path) -> Result<Vec<PathBuf>, A
         (out.join("record.json"), envelope.record.to_canonical_json().into_bytes()),
         (out.join("chain.json"), assay_json::to_canonical(&place).into_bytes()),
     ];
-    for (kind, name) in [("collateral", "collateral.json"), ("policy", "policy.txt")] {
+    for (kind, name) in EXPORTED {
         let Some(digest) = envelope.blobs.get(kind) else { continue };
         let missing = || StoreError::NotFound { what: "document", name: digest.clone() };
         let bytes = store.blob(&digest.parse()?)?.ok_or_else(missing)?;

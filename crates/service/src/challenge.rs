@@ -1,6 +1,4 @@
-//! Challenges: signed and stateless, so that any node of the deployment knows them again (design, rule 15).
-
-use std::sync::Arc;
+//! Challenges: signed and stateless, so that any node of the deployment knows them again.
 
 use assay_appraisal::ChallengeCheck;
 use assay_token::lifecycle::Purpose;
@@ -9,7 +7,6 @@ use assay_verify::UnixTime;
 use serde_json::json;
 
 use crate::clock::{Clock, seconds};
-use crate::keys::KeySet;
 use crate::random::{self, NoRandomness};
 use crate::registry::Registry;
 
@@ -78,8 +75,6 @@ impl ChallengeCheck for Challenges {
             max_age: Some(LIFE),
             ..Expectations::at(seconds(now))
         };
-        let keys: Arc<KeySet> = self.registry.deployment_keys();
-        let keys = keys.jwks_for(Purpose::Challenge, seconds(now));
-        keys.is_ok_and(|keys| verify(challenge, &keys, &expectations).is_ok())
+        verify(challenge, self.registry.deployment_keys().challenge_jwks(), &expectations).is_ok()
     }
 }

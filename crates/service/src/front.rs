@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use assay_appraisal::AttestationType;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, EXPECT, HOST};
 use http::request::Parts;
@@ -60,6 +61,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) parameters: [Option<Cow<'a, str>>; 2],
     pub(crate) source: Source,
     body: &'a mut Incoming,
+    outcome: &'a OnceLock<&'static str>,
 }
 
 /// What is known of a request when it is answered.
@@ -67,6 +69,22 @@ pub(crate) struct Exchange<'a> {
 struct Seen {
     route: Option<&'static Route>,
     provider: Option<Arc<ProviderSnapshot>>,
+    /// The kind of evidence, on the attest route.
+    kind: Option<AttestationType>,
+    /// What was decided about it.
+    outcome: OnceLock<&'static str>,
+}
+
+impl Seen {
+    /// What a path tells, before anything can go wrong: whoever is turned away is counted and logged under the route.
+    fn note(&mut self, found: &Matched<'_>) {
+        self.route = Some(found.route);
+        if found.route.endpoint == Endpoint::Attest
+            && let [Some(name), _] = &found.parameters
+        {
+            self.kind = AttestationType::from_name(name);
+        }
+    }
 }
 
 impl Front {
@@ -117,15 +135,17 @@ impl Front {
         seen: &mut Seen,
     ) -> Result<Answer, Problem> {
         let found = router::find(&parts.method, parts.uri.path());
+        if let Ok(found) = &found {
+            seen.note(found);
+        }
         // Whoever balances load over services asks all the time, and is not to be turned away.
         if found.as_ref().is_ok_and(|found| found.route.endpoint == Endpoint::Ready) {
-            seen.route = found.as_ref().ok().map(|found| found.route);
             return v1::ready(self);
         }
         self.take(&self.sources, source, "from this address")?;
         let Matched { route, prefix, parameters } = found.map_err(no_route)?;
-        seen.route = Some(route);
-        let exchange = Exchange { front: self, app: &self.app, parts, parameters, source, body };
+        let outcome = &seen.outcome;
+        let exchange = Exchange { front: self, app: &self.app, parts, parameters, source, body, outcome };
         match route.scope {
             Scope::Service => v1::service(route.endpoint, exchange).await,
             Scope::Provider => {
@@ -154,7 +174,7 @@ impl Front {
         limiter.take(key, now).map_err(|wait| Problem::too_many(whose, retry_after(wait)))
     }
 
-    /// The provider that host and path name together (design, rule 12). An unknown one is never the default.
+    /// The provider that host and path name together. An unknown one is never the default.
     fn provider(&self, parts: &Parts, prefix: Option<&str>) -> Result<Arc<ProviderSnapshot>, Problem> {
         let registry = &self.app.registry;
         let name = match (self.host_label(parts)?, prefix) {
@@ -208,6 +228,8 @@ impl Front {
             method: parts.method.as_str(),
             route,
             provider: seen.provider.as_ref().map(|provider| provider.id.as_str()),
+            kind: seen.kind.map(AttestationType::as_str),
+            outcome: seen.outcome.get().copied(),
             status,
             code: problem.map(|problem| problem.code),
             reason: problem.and_then(|problem| problem.reason),
@@ -242,6 +264,12 @@ impl Exchange<'_> {
         body::read(self.body, limits.body_bytes, time).await
     }
 
+    /// What an attestation came to, for the log.
+    pub(crate) fn tell_outcome(&self, outcome: &'static str) {
+        // It is told once.
+        let _ = self.outcome.set(outcome);
+    }
+
     /// The parameter of the path at this place; routes have as many as their handlers ask for.
     pub(crate) fn parameter(&self, place: usize) -> &str {
         self.parameters.get(place).and_then(Option::as_deref).unwrap_or_default()
@@ -255,7 +283,7 @@ impl Exchange<'_> {
     /// Who is calling, if that is somebody who may do this with the provider; `*` asks for all providers.
     ///
     /// # Errors
-    /// 401 in every other case, also for a good token without the role (maa-wire.md, section 0).
+    /// 401 in every other case, also for a good token without the role.
     pub(crate) async fn require(&self, provider: &str, permission: Permission) -> Result<Principal, Problem> {
         let caller = self.identified().await?;
         let may = self.app.auth.may(&caller, provider, permission);

@@ -93,8 +93,13 @@ impl Metrics {
         }
     }
 
-    /// An attestation was decided.
-    pub(crate) fn attestation(&self, kind: AttestationType, provider: &str, refusal: Option<&Refusal>) {
+    /// An attestation was decided. Gives the name of the outcome.
+    pub(crate) fn attestation(
+        &self,
+        kind: AttestationType,
+        provider: &str,
+        refusal: Option<&Refusal>,
+    ) -> &'static str {
         let outcome = match refusal.map(Refusal::class) {
             None => "permitted",
             Some(RefusalClass::Denied) => "denied",
@@ -112,6 +117,7 @@ impl Metrics {
         if let Some(refusal) = refusal {
             self.refusals.get_or_create(&CodeLabels { code: refusal.code() }).inc();
         }
+        outcome
     }
 
     /// The page, with what the service counts and holds at this moment.

@@ -6,7 +6,7 @@
 //!           "innererror":{"code":"quote-signature"}}}
 //! ```
 //!
-//! `details` and `innererror` are those of Azure's data planes of 2025 (maa-wire.md, section 0.1), left out when empty;
+//! `details` and `innererror` are those of Azure's data planes of 2025, left out when empty;
 //! `innererror.code` is the stable kebab-case name that Assay gives the cause.
 
 use http::StatusCode;
@@ -108,7 +108,8 @@ impl Problem {
 
     /// 429 `TooManyRequests`; `whose` names the exhausted budget.
     pub(crate) fn too_many(whose: &str, seconds: u32) -> Self {
-        let message = format!("Too many requests {whose}. Try again in {seconds} seconds.");
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        let message = format!("Too many requests {whose}. Try again in {seconds} {unit}.");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
         Self { extra: Some(Extra::RetryAfter(seconds)), ..problem.because("rate-limited") }
     }
@@ -215,6 +216,13 @@ mod tests {
             String::from_utf8(problem.to_json()).unwrap(),
             r#"{"error":{"code":"InvalidParameter","message":"m","details":[{"code":"a","message":"b"}],"innererror":{"code":"why"}}}"#
         );
+    }
+
+    #[test]
+    fn one_second_is_not_seconds() {
+        let message = |seconds| Problem::too_many("from here", seconds).message;
+        assert_eq!(message(1), "Too many requests from here. Try again in 1 second.");
+        assert_eq!(message(2), "Too many requests from here. Try again in 2 seconds.");
     }
 
     #[test]

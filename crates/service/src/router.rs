@@ -1,7 +1,7 @@
 //! Which route a request is for: one table, which the dispatcher and the test of the OpenAPI document both read.
 //!
 //! Paths are matched without regard to case, as Azure does it (samples post to `/attest/sevsnpvm`, clients to
-//! `/attest/SevSnpVm`; maa-wire.md, section 0). Each segment is percent-decoded by itself, so that a key id with a
+//! `/attest/SevSnpVm`). Each segment is percent-decoded by itself, so that a key id with a
 //! slash can be named and no decoded slash makes a segment.
 
 use std::borrow::Cow;

@@ -68,9 +68,16 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let limits = limits(&app.config);
-    let certificate = ServerCertificate::load(&app.config.tls.cert, &app.config.tls.key)?;
+    let tls = &app.config.tls;
+    let certificate = match app.config.plain_http {
+        true => None,
+        false => Some(ServerCertificate::load(&tls.cert, &tls.key)?),
+    };
     let front = Arc::new(Front::new(app));
-    let main = Server::secure(listeners.main, &certificate, Arc::clone(&front), limits)?;
+    let main = match &certificate {
+        Some(certificate) => Server::secure(listeners.main, certificate, Arc::clone(&front), limits)?,
+        None => Server::plain(listeners.main, Arc::clone(&front), limits),
+    };
     let (stopping, stopped) = watch::channel(false);
     let reload = tokio::spawn(reload_on_hangup(certificate, hangup()?));
     let operations = listeners.operations.map(|listener| {
@@ -112,9 +119,14 @@ fn hangup() -> Result<tokio::signal::unix::Signal, ServeError> {
     signal(SignalKind::hangup()).map_err(ServeError::Signals)
 }
 
-async fn reload_on_hangup(certificate: Arc<ServerCertificate>, mut hangup: tokio::signal::unix::Signal) {
+/// Without a certificate the signal is ignored: by itself it would end the process.
+async fn reload_on_hangup(
+    certificate: Option<Arc<ServerCertificate>>,
+    mut hangup: tokio::signal::unix::Signal,
+) {
     while hangup.recv().await.is_some() {
-        let certificate = Arc::clone(&certificate);
+        let Some(certificate) = &certificate else { continue };
+        let certificate = Arc::clone(certificate);
         match tokio::task::spawn_blocking(move || certificate.reload()).await {
             Ok(Ok(())) => tracing::info!("certificate and key were read anew"),
             Ok(Err(error)) => tracing::error!(%error, "the old certificate is served on"),

@@ -1,5 +1,5 @@
-//! The newest date that a vendor put on verified collateral, kept over restarts: it cannot be earlier than that (design,
-//! rule 11), whatever the clock says and whichever files are taken away.
+//! The newest date that a vendor put on verified collateral, kept over restarts: it cannot be earlier than that,
+//! whatever the clock says and whichever files are taken away.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

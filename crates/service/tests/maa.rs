@@ -55,7 +55,7 @@ async fn simulated_enclaves_get_tokens() {
         assert_eq!(claims["x-assay-simulated"], true);
         assert_eq!(claims["x-assay-tcb-status"], "UpToDate");
         assert_eq!(reply.header("content-type"), "application/json; charset=utf-8");
-        assert!(reply.header("x-ms-maa-service-version").starts_with("assay-"));
+        assert_eq!(reply.header("x-ms-maa-service-version"), concat!(env!("CARGO_PKG_VERSION"), ".0"));
     }
 }
 
@@ -206,6 +206,74 @@ async fn discovery_is_for_everybody_and_consistent() {
     }
     let baselines = service.get_as_admin(&format!("/tcbbaselines/SgxEnclave{VERSION}")).await.ok();
     assert_eq!(baselines["tcbBaselines"][0]["tcbIdentifier"], "azuredefault");
+    let claims = document["claims_supported"].as_array().unwrap();
+    for name in ["cnf", "nonce", "x-ms-sgx-mrenclave", "is-debuggable", "tee"] {
+        assert_eq!(claims.iter().filter(|claim| *claim == name).count(), 1, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_baseline_that_the_policy_names_is_selected() {
+    let service = TestService::start().await;
+    let selected = async || -> Vec<String> {
+        let path = format!("/tcbbaselines/SgxEnclave{VERSION}");
+        let baselines = service.get_as_admin(&path).await.ok()["tcbBaselines"].as_array().unwrap().clone();
+        assert!(baselines.iter().all(|one| one["isSelectedTcb"].is_boolean()));
+        let chosen = baselines.iter().filter(|one| one["isSelectedTcb"] == true);
+        chosen.map(|one| one["tcbIdentifier"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(selected().await, ["azuredefault"]);
+    let policy = "version=1.1; configurationrules{=> issueproperty(type=\"x-ms-sgx-tcbidentifier\", value=\"12\");}; \
+         authorizationrules{=> permit();}; issuancerules{};";
+    service.as_admin("PUT", &format!("/policies/SgxEnclave{VERSION}"), unsigned(policy)).await.ok();
+    assert_eq!(selected().await, ["12"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_version_attests_for_identified_callers() {
+    let service = TestService::start().await;
+    let body = service.simulate(Kind::Sgx, &SimulateOptions::default()).request.to_string();
+    let path = "/attest/SgxEnclave?api-version=2018-09-01-preview";
+    let anonymous = service.post(path, body.clone()).await;
+    assert_eq!(anonymous.problem(), (401, "Unauthorized".into(), String::new()));
+    assert_eq!(anonymous.header("www-authenticate"), "Bearer");
+    assert_eq!(service.as_admin("POST", path, body).await.claims()["x-ms-attestation-type"], "sgx");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_that_does_not_count_is_refused() {
+    let service = TestService::start().await;
+    let issued = service.post("/v1/challenges", "").await.ok();
+    let challenge = issued["challenge"].as_str().unwrap();
+    let path = format!("/attest/SgxEnclave{VERSION}");
+    let mut body = service.simulate(Kind::Sgx, &SimulateOptions::default()).request;
+    for (text, reason) in [(challenge, "challenge-not-bound"), ("not-a-challenge", "challenge-not-ours")] {
+        body["challenge"] = json!(text);
+        let refused = service.post(&path, body.to_string()).await;
+        assert_eq!(refused.problem(), (400, "InvalidParameter".into(), reason.into()));
+    }
+    let runtime_data = Some(json!({"challenge": challenge}).to_string().into_bytes());
+    let mut body =
+        service.simulate(Kind::Sgx, &SimulateOptions { runtime_data, ..Default::default() }).request;
+    body["challenge"] = json!(challenge);
+    assert_eq!(service.post(&path, body.to_string()).await.claims()["x-assay-freshness"], "challenge");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_evidence_of_identified_callers_is_recorded() {
+    let service = TestService::start().await;
+    let mut body = service.simulate(Kind::Sgx, &SimulateOptions::default()).request;
+    body["runtimeData"]["data"] = json!(base64url::encode(b"other"));
+    body["runtimeData"]["dataType"] = json!("Binary");
+    let path = format!("/attest/SgxEnclave{VERSION}");
+    let recorded = || assay_service::audit::latest(service.app.store.as_ref(), "default", 10).unwrap();
+    let anonymous = service.post(&path, body.to_string()).await;
+    assert_eq!((anonymous.problem().0, recorded().len()), (400, 0));
+    let identified = service.as_admin("POST", &path, body.to_string()).await;
+    assert_eq!(identified.problem(), anonymous.problem());
+    let records = recorded();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].1.record.error.as_deref(), Some(anonymous.problem().2.as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

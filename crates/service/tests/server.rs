@@ -134,7 +134,9 @@ async fn http2_serves_many_at_once() {
 async fn budgets_end_in_429_with_retry_after() {
     let settings =
         "[limits]\nrequests_per_second_per_source = 1\nburst = 5\ndrafts_per_minute_per_source = 1";
-    let service = TestService::with(settings, &Overrides::default()).await;
+    let overrides =
+        Overrides { operations_listen: Some("127.0.0.1:0".parse().unwrap()), ..Overrides::default() };
+    let service = TestService::with(settings, &overrides).await;
     let mut body = service.simulate(Kind::Sgx, &SimulateOptions::default()).request;
     body["draftPolicyForAttestation"] =
         "version=1.0; authorizationrules{=> permit();}; issuancerules{};".into();
@@ -155,6 +157,28 @@ async fn budgets_end_in_429_with_retry_after() {
     let limited = limited.expect("the budget of the source ends");
     assert_eq!((limited.header("retry-after"), limited.problem().2.as_str()), ("1", "rate-limited"));
     assert_eq!(service.get("/readyz").await.status, 200, "health is not limited");
+    // Whoever is turned away is counted under the route that was meant.
+    let metrics = get_plain(service.operations.unwrap(), "/metrics").await;
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    assert!(metrics.contains("assay_requests_total{route=\"/certs\",status=\"4xx\"} 1"), "{metrics}");
+}
+
+/// One request without TLS.
+async fn get_plain(address: std::net::SocketAddr, path: &str) -> Reply {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(path).header("host", "x").body(Full::<Bytes>::default()).unwrap();
+    Reply::read(sender.send_request(request).await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_http_is_plain() {
+    let settings = "public_url = \"https://attest.example.org\"\n[tls]\ndisabled = true";
+    let service = TestService::with(settings, &Overrides::default()).await;
+    let configuration = get_plain(service.address, "/.well-known/openid-configuration").await;
+    assert_eq!(configuration.ok()["issuer"], "https://attest.example.org");
 }
 
 #[tokio::test(flavor = "multi_thread")]

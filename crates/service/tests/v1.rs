@@ -171,6 +171,19 @@ async fn appraisals_are_verdicts_for_readers() {
     body["collateral"] = serde_json::to_value(&simulated.collateral).unwrap();
     let under = service.as_admin("POST", "/providers/default/v1/appraisals", body.to_string()).await.ok();
     assert_eq!(under["outcome"], "genuine");
+    // Runtime data as the attest routes take it, with and without a type.
+    let data = body["runtimeData"].clone();
+    for (data_type, claim) in [("JSON", "x-ms-runtime"), ("Binary", "x-ms-sgx-ehd")] {
+        body["runtimeData"] = json!({"data": data, "dataType": data_type});
+        let verdict = service.as_admin("POST", "/v1/appraisals", body.to_string()).await.ok();
+        assert_eq!(verdict["outcome"], "genuine");
+        let named = ["x-ms-runtime", "x-ms-sgx-ehd"].map(|name| verdict["claims"].get(name).is_some());
+        assert_eq!(named, [claim == "x-ms-runtime", claim == "x-ms-sgx-ehd"], "{data_type}");
+    }
+    body["runtimeData"] = json!({"data": data, "dataType": "Text"});
+    let wrong = service.as_admin("POST", "/v1/appraisals", body.to_string()).await;
+    assert_eq!(wrong.problem(), (400, "InvalidParameter".into(), "data-type".into()));
+    body["runtimeData"] = data;
     for (name, value, reason) in [
         ("kind", json!("toaster"), "attestation-type-unknown"),
         ("kind", json!("tdx"), "attestation-type-not-supported"),
@@ -182,6 +195,35 @@ async fn appraisals_are_verdicts_for_readers() {
         body[name] = value;
         let reply = service.as_admin("POST", "/v1/appraisals", body.to_string()).await;
         assert_eq!((reply.problem().0, reply.problem().2.as_str()), (400, reason), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_appraisal_says_what_became_of_its_challenge() {
+    let service = TestService::start().await;
+    let issued = service.post("/v1/challenges", "").await.ok();
+    let challenge = issued["challenge"].as_str().unwrap();
+    let inside = Some(json!({"challenge": challenge}).to_string().into_bytes());
+    let (with, without) = (inside.clone(), None);
+    for (runtime_data, named, outcome, error) in [
+        (with, challenge, "genuine", None),
+        (without, challenge, "rejected", Some("challenge-not-bound")),
+        (inside, "garbage-not-a-challenge", "rejected", Some("challenge-not-ours")),
+    ] {
+        let simulated =
+            service.simulate(Kind::Sgx, &SimulateOptions { runtime_data, ..SimulateOptions::default() });
+        let body = json!({
+            "kind": "sgx",
+            "evidence": base64url::encode(&simulated.evidence),
+            "runtimeData": base64url::encode(&simulated.runtime_data),
+            "challenge": named,
+        });
+        let verdict = service.as_admin("POST", "/v1/appraisals", body.to_string()).await.ok();
+        assert_eq!((&verdict["outcome"], verdict["error"]["code"].as_str()), (&json!(outcome), error));
+        let check = verdict["checks"].as_array().unwrap().last().unwrap().clone();
+        let came = if error.is_none() { "pass" } else { "fail" };
+        assert_eq!((&check["id"], &check["outcome"]), (&json!("appraisal.challenge"), &json!(came)));
+        assert_eq!(verdict["claims"].is_null(), error.is_some());
     }
 }
 

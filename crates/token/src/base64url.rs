@@ -23,7 +23,7 @@ pub fn decode_strict(text: &str) -> Result<Vec<u8>, TokenError> {
 }
 
 /// Also accepts correct padding and the standard alphabet, as clients of Azure Attestation send them (the Go sidecar
-/// pads, the 2025 example uses `+/`; maa-wire.md, section 0).
+/// pads, the 2025 example uses `+/`).
 ///
 /// # Errors
 /// [`TokenError::Base64`] for wrong padding and anything that is in neither alphabet.

@@ -9,7 +9,7 @@ use crate::error::shown;
 use crate::{PublicKey, TokenError};
 
 /// Azure's own signing certificates, which carry an SGX quote, have 5.5 kB; one with an SNP report, its chain and
-/// endorsements about 20 kB (maa-wire.md, section 1.9).
+/// endorsements about 20 kB.
 const MAX_CERTIFICATE_BYTES: usize = 65_536;
 /// A leaf, four intermediates and a root. The chains seen in the wild have three.
 pub(crate) const MAX_CHAIN: usize = 6;
@@ -40,7 +40,7 @@ const UNDERSTOOD: [ObjectIdentifier; 4] = [
     ObjectIdentifier::new_unwrap("2.5.29.37"),
 ];
 
-/// SHA-1 over the DER, upper-case hexadecimal: `x-ms-certificate-thumbprint` (maa-wire.md, section 1.8).
+/// SHA-1 over the DER, upper-case hexadecimal: `x-ms-certificate-thumbprint`.
 #[cfg(not(target_arch = "wasm32"))]
 #[must_use]
 pub fn certificate_thumbprint_sha1_hex(certificate_der: &[u8]) -> String {

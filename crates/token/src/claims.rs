@@ -85,7 +85,7 @@ fn check_audience(claims: &Map<String, Value>, expected: &[&str], failures: &mut
     }
 }
 
-/// RFC 7519 allows fractions; Azure's clients and we do not (maa-wire.md, section 3.2).
+/// RFC 7519 allows fractions; Azure's clients and we do not.
 fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     value.as_u64().map(Some).ok_or(TokenError::ClaimType { name, expected: SECONDS })

@@ -19,7 +19,7 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The header of an attestation token: `alg`, `jku`, `kid` and `typ: JWT` (maa-wire.md, section 3.1).
+    /// The header of an attestation token: `alg`, `jku`, `kid` and `typ: JWT` (RFC 7515, section 4.1).
     #[must_use]
     pub const fn jwt(kid: &'a str, jku: &'a str) -> Self {
         Self { kid, jku, typ: "JWT", x5c: &[] }
@@ -40,7 +40,7 @@ pub fn issue(header: &Header<'_>, payload: &str, signer: &dyn Signer) -> Result<
     Ok(token)
 }
 
-/// The answer for a **draft** policy: `alg: none` and an empty signature, as Azure's are (maa-wire.md, section 3.4).
+/// The answer for a **draft** policy: `alg: none` and an empty signature, as Azure's are.
 ///
 /// It proves nothing, anybody can make one, and [`crate::verify`] refuses it. It must never stand where an
 /// attestation is expected.

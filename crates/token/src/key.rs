@@ -213,7 +213,7 @@ impl PublicKey {
 }
 
 /// The key id that Azure Attestation gives to self-signed keys: padded standard base64 of SHA-256 over the PEM form
-/// of the SPKI (64 columns, LF, final LF) and a NUL byte (maa-wire.md, section 1.9). The same hash is what the
+/// of the SPKI (64 columns, LF, final LF) and a NUL byte. The same hash is what the
 /// evidence inside a signing certificate binds.
 #[must_use]
 pub fn key_id(spki_der: &[u8]) -> String {
@@ -247,7 +247,7 @@ fn plain_key(jwk: &Value, kty: Option<&str>) -> Result<Option<PublicKey>, TokenE
             }
             PublicKey::from_point(curve, &[&[4][..], &x, &y].concat()).map(Some)
         }
-        // Microsoft's Python SDK sends `x5c` alone, without `kty` (maa-wire.md, section 2.1).
+        // Microsoft's Python SDK sends `x5c` alone, without `kty`.
         None | Some("RSA" | "EC") => Ok(None),
         Some(other) => Err(TokenError::KeyUnsupported { kind: shown(other) }),
     }

@@ -1,4 +1,4 @@
-//! The life of signing keys, as pure functions over their records (design, rule 13).
+//! The life of signing keys, as pure functions over their records.
 //!
 //! ```text
 //!            publish_before            max_age             token_life + overlap
@@ -122,7 +122,7 @@ pub struct RotationPolicy {
 }
 
 impl Default for RotationPolicy {
-    /// 24 hours of publication (design, rule 13), tokens of 8 hours (maa-wire.md, section 3.2), 90 days of use (a
+    /// 24 hours of publication (clients keep key sets), tokens of 8 hours (as Azure Attestation's), 90 days of use (a
     /// quarter, so that rotation is rehearsed often), 5 minutes for processes and clocks to follow.
     fn default() -> Self {
         Self { publish_before: 24 * HOUR, max_age: 90 * 24 * HOUR, token_life: 8 * HOUR, overlap: HOUR / 12 }

@@ -1,4 +1,4 @@
-//! Policy documents as Microsoft's SDKs make and sign them (maa-wire.md, section 2.1).
+//! Policy documents as Microsoft's SDKs make and sign them (Azure Attestation REST API reference, "Policy - Set").
 //!
 //! Their headers cannot be taken at their word: Python writes `"alg": "RSA256"`, which does not exist, and puts the
 //! certificate into `jwk`; others use `x5c`. So the certificate is taken from where it stands, and the algorithm
@@ -82,7 +82,7 @@ impl PolicyJws {
         self.chain.as_deref()
     }
 
-    /// `x-ms-policy-token-hash`: base64url of SHA-256 over the text as received (maa-wire.md, section 2.2).
+    /// `x-ms-policy-token-hash`: base64url of SHA-256 over the text as received.
     #[must_use]
     pub fn token_hash(&self) -> String {
         base64url::encode(&sha256(self.raw.as_bytes()))

@@ -1,4 +1,4 @@
-//! The self-signed certificate of a signing key, in the shape of Azure Attestation's (maa-wire.md, section 1.9):
+//! The self-signed certificate of a signing key, in the shape of Azure Attestation's:
 //! version 3, one common name, `CA:FALSE`, subject and authority key identifiers in this order.
 //!
 //! It is encoded here and not by a certificate library so that any [`Signer`] can make one, hardware included, for

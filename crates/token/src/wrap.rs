@@ -1,4 +1,4 @@
-//! Private keys at rest: AES-256-GCM under a master key, bound to where they belong (design, rule 14).
+//! Private keys at rest: AES-256-GCM under a master key, bound to where they belong.
 //!
 //! ```text
 //! "AKW" 01 | id of the master key (8) | nonce (12) | ciphertext | tag (16)

@@ -1,26 +1,13 @@
 //! `assay backup` and `assay restore`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_service::backup::{self as service, BackupError};
-use assay_service::config::{Config, Overrides};
 
-use super::config::environment;
-use super::simulate::DEFAULT_DATA;
+use super::config::Place;
 use crate::failure::{Failure, NOT_GOOD};
 use crate::output::Output;
-
-/// Whose data it is.
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// Configuration of the service; without it, the folder is one of --dev
-    #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
-    config: Option<PathBuf>,
-    /// Data folder of the service
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-}
 
 /// Write a consistent copy of a service's data to a file, while it runs
 #[derive(Debug, clap::Args)]
@@ -68,18 +55,6 @@ pub(crate) fn restore(arguments: &RestoreArguments, output: &Output) -> Result<E
     ));
     output.talk(format!("the master key must be at hand: {}", config.keys.master_key.describe()));
     Ok(ExitCode::SUCCESS)
-}
-
-impl Place {
-    fn load(&self) -> Result<Config, Failure> {
-        let dev = self.config.is_none();
-        let data_dir = match (&self.data, dev) {
-            (None, true) => Some(Path::new(DEFAULT_DATA).to_owned()),
-            (data, _) => data.clone(),
-        };
-        let overrides = Overrides { dev, data_dir, ..Overrides::default() };
-        Ok(Config::load(self.config.as_deref(), environment(), &overrides)?)
-    }
 }
 
 impl From<BackupError> for Failure {

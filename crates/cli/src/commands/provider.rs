@@ -34,6 +34,7 @@ enum Action {
     Delete(DeleteArguments),
     Keys(KeysArguments),
     RotateKey(RotateArguments),
+    RevokeKey(RevokeArguments),
 }
 
 /// Make a provider
@@ -123,6 +124,23 @@ struct RotateArguments {
     common: Common,
 }
 
+/// Take a signing key of a provider out of its key set at once
+///
+/// Tokens it signed no longer verify. Where it was the key that signs, another takes its place.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: `assay provider keys payments` shows the names of the keys:
+  assay provider revoke-key payments Lq3s0zT9 --url https://localhost:8443 --data assay-dev")]
+struct RevokeArguments {
+    /// Name of the provider
+    #[arg(value_parser = name)]
+    name: String,
+    /// Name of the key: its `kid`
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
+    kid: String,
+    #[command(flatten)]
+    common: Common,
+}
+
 #[derive(Debug, clap::Args)]
 struct Common {
     #[command(flatten)]
@@ -150,6 +168,10 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
             let body = json!({"purpose": rotate.purpose, "emergency": rotate.emergency});
             rotate.common.call(Method::POST, &path(&rotate.name, "/keys:rotate"), Body::Json(&body), output)
         }
+        Action::RevokeKey(revoke) => {
+            let path = path(&revoke.name, &format!("/keys/{}:revoke", segment(&revoke.kid)));
+            revoke.common.call(Method::POST, &path, Body::None, output)
+        }
     }
 }
 
@@ -157,6 +179,14 @@ const PROVIDERS: &str = "/v1/providers";
 
 fn path(name: &str, rest: &str) -> String {
     format!("{PROVIDERS}/{name}{rest}")
+}
+
+/// A text as one segment of a path: all but the unreserved characters are percent-encoded (RFC 3986, section 2.1).
+fn segment(text: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// A name that can stand in a path as it is; the service judges the rest.
@@ -215,6 +245,12 @@ fn signer(path: &Path) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_id_is_one_segment_whatever_it_holds() {
+        assert_eq!(segment("aZ0-._~"), "aZ0-._~");
+        assert_eq!(segment("a/b+c=?:é"), "a%2Fb%2Bc%3D%3F%3A%C3%A9");
+    }
 
     #[test]
     fn a_name_cannot_leave_its_place_in_the_path() {

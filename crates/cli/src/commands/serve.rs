@@ -8,11 +8,12 @@ use std::sync::Arc;
 use assay_service::app::{App, StartError};
 use assay_service::config::{Config, Overrides};
 use assay_service::dev::DevFolder;
+use assay_service::keys::RewrapError;
 use assay_service::serve::{Listeners, serve, stop_signal};
 use assay_service::server::ServeError;
 use tokio::runtime::{Builder, Runtime};
 
-use super::config::environment;
+use super::config::{check_master_key, environment};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::remote::recorded_url_file;
@@ -53,6 +54,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let config = Config::load(arguments.config.as_deref(), environment(), &arguments.overrides())?;
     assay_service::log::init(&config.log).map_err(Failure::configuration)?;
+    check_keys(&config)?;
     runtime()?
         .block_on(async {
             let stop = stop_signal()?;
@@ -63,6 +65,18 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
             Ok(serve(app, listeners, stop).await?)
         })
         .map(|()| ExitCode::SUCCESS)
+}
+
+/// Another master key is said to be one. The start of the service would only find keys that it cannot open. Whatever else is
+/// wrong, it reports itself.
+fn check_keys(config: &Config) -> Result<(), Failure> {
+    let Ok(master) = config.keys.master_key.read() else { return Ok(()) };
+    match check_master_key(config, &master) {
+        Err(error @ RewrapError::OtherMasterKey { .. }) => {
+            Err(Failure::configuration(error.to_string()).help(error.help()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A runtime for the service, with a thread for each processor.

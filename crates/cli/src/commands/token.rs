@@ -1,6 +1,6 @@
 //! `assay token`: verifies tokens as a relying party does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_token::{Expectations, Jwks, TokenError, verify};
@@ -39,7 +39,7 @@ Example: without a network, with keys that were fetched before:
   assay token verify \"$TOKEN\" --issuer https://attest.example.org --jwks certs.json")]
 struct VerifyArguments {
     /// The token, or a file that holds it or the answer of an attest route; `-` reads standard input
-    token: String,
+    token: PathBuf,
     /// Who must have issued it
     #[arg(long, value_name = "URL")]
     issuer: String,
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 
 impl VerifyArguments {
     fn run(&self, output: &mut Output) -> Result<ExitCode, Failure> {
-        let token = self.read_token()?;
+        let token = input::token(&self.token)?;
         let keys = match &self.jwks {
             Some(path) => key_set(&input::read(path)?, &path.display().to_string())?,
             None => self.fetch_keys(output)?,
@@ -92,18 +92,6 @@ impl VerifyArguments {
                 Ok(ExitCode::from(NOT_GOOD))
             }
         }
-    }
-
-    fn read_token(&self) -> Result<String, Failure> {
-        // A token has two periods and no file of that name; anything else is a file, and `-` is standard input.
-        let text = match self.token.as_str() {
-            path if path == "-" || Path::new(path).is_file() => input::read_text(Path::new(path))?,
-            token => token.to_owned(),
-        };
-        // The answer of an attest route holds the token in a member of its own.
-        let answer = assay_json::parse(text.as_bytes(), &assay_json::Limits::default()).ok();
-        let inside = answer.as_ref().and_then(|answer| answer.get("token")).and_then(Value::as_str);
-        Ok(inside.unwrap_or(&text).trim().to_owned())
     }
 
     /// OpenID Connect Discovery 1.0, section 4: the metadata of an issuer are below it, and must name it.

@@ -25,7 +25,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
     fn copy(&mut self, rule: &'t Rule<'a>, name: &'t Name<'a>) {
         self.identifier(rule, &rule.conditions, name);
         if rule.action.verb == Verb::Add {
-            // The copy keeps type, value and issuer (section 1.5 [P]): nothing is forged.
+            // The copy keeps type, value and issuer [P]: nothing is forged.
             return;
         }
         let source = find(&rule.conditions, name.text);
@@ -45,7 +45,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         }
         self.claim_type(verb, &make.claim_type);
         if let Some(issuer) = &make.issuer {
-            // Section 1.4 [P]: another issuer would defeat the rules that test it.
+            // [P]: another issuer would defeat the rules that test it.
             let message = "a claim made by a rule has the issuer `AttestationPolicy`";
             self.sink.report_with_help(Code::IssuerAssignment, issuer.span, message, "remove `issuer`");
         }
@@ -73,7 +73,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         }
     }
 
-    /// Section 1.7 [P]: names of the service are refused, those of its properties excepted.
+    /// [P]: names of the service are refused, those of its properties excepted.
     fn check_reserved(&mut self, verb: Verb, name: &str, place: Span) {
         let property = verb == Verb::IssueProperty;
         if !self.vocabulary.is_reserved(name) || (property && self.vocabulary.property(name).is_some()) {
@@ -97,7 +97,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         }
     }
 
-    /// Section 1.8 [P]: the value of a read-only claim is read-only under any name.
+    /// [P]: the value of a read-only claim is read-only under any name.
     fn issued_value(&mut self, rule: &'t Rule<'a>, value: &'t Expr<'a>) {
         let ExprKind::Property(name, Property::Value) = &value.kind else { return };
         let source = find(&rule.conditions, name.text);
@@ -106,7 +106,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         }
     }
 
-    /// Section 1.4 [P]: `valueType` may only repeat what follows from the value.
+    /// [P]: `valueType` may only repeat what follows from the value.
     fn value_type(&mut self, declared: &Expr<'a>, value: &Expr<'a>) {
         let Some(kind) = literal_text(declared).and_then(ValueKind::from_name) else {
             let message = "`valueType` is not one of `\"String\"`, `\"Integer\"` and `\"Boolean\"`";

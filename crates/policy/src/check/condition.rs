@@ -12,7 +12,7 @@ use crate::vocabulary::ClaimDef;
 type Place = (SectionKind, usize);
 
 impl<'t, 'a> Checker<'t, 'a, '_> {
-    /// Section 1.5: strings and booleans have no order.
+    /// Strings and booleans have no order.
     pub(super) fn check_ordering(&mut self, test: &Test<'a>) {
         if !test.operator.is_ordering() {
             return;
@@ -152,7 +152,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
     }
 
     fn report_literal_type(&mut self, definition: &ClaimDef<'_>, test: &Test<'a>, kind: ValueKind) {
-        // Section 1.5 [P]: nothing is converted, `==` and orderings do not hold, `!=` does.
+        // [P]: nothing is converted, `==` and orderings do not hold, `!=` does.
         let outcome = if test.operator == Operator::NotEqual { "always" } else { "never" };
         let (name, claim, literal) = (definition.name, definition.kind.name(), kind.name());
         let message =

@@ -1,4 +1,4 @@
-//! Properties that rules set with `issueproperty` (policy-language.md, section 2.1).
+//! Properties that rules set with `issueproperty`.
 
 use super::condition::is_same_literal;
 use super::{Checker, literal_kind, literal_text};
@@ -70,7 +70,7 @@ impl<'t, 'a> Checker<'t, 'a, '_> {
         self.sink.report_with_help(Code::PropertyValue, value.span, message, help);
     }
 
-    /// Section 2.1 [P]: one property has one value.
+    /// [P]: one property has one value.
     fn check_conflict(&mut self, name: &'t str, value: &'t Expr<'a>) {
         if literal_kind(value).is_none() || self.sink.is_full(Severity::Warning) {
             return;

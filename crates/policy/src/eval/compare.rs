@@ -70,7 +70,7 @@ pub(super) fn term(claim: &Claim, property: Property) -> Term<'_> {
     }
 }
 
-/// Section 1.5 [P]: values of different types are unequal and have no order.
+/// [P]: values of different types are unequal and have no order.
 pub(super) fn compare(
     left: Term<'_>,
     operator: Operator,
@@ -89,7 +89,7 @@ pub(super) fn compare(
     })
 }
 
-/// Whether two values are one: same type and same contents (section 1.6).
+/// Whether two values are one: same type and same contents.
 pub(super) fn equal_values(left: &Value, right: &Value, steps: &mut Steps) -> Result<bool, Exhausted> {
     steps.charge(1)?;
     equal(left.into(), right.into(), steps)

@@ -24,7 +24,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// The issued claims as token members: one value as it is, several as an array (section 1.6).
+    /// The issued claims as token members: one value as it is, several as an array.
     pub fn issued_json(&self) -> Map<String, Json> {
         members(&self.issued)
     }

@@ -62,7 +62,7 @@ impl<'a> Parser<'a, '_> {
         Err(Abandoned)
     }
 
-    /// Section 1.7: which actions stand where.
+    /// Which actions stand where.
     fn check_section(&mut self, verb: Verb, token: Token, section: SectionKind) -> bool {
         if verb.belongs_in(section) {
             return true;
@@ -155,7 +155,7 @@ impl<'a> Parser<'a, '_> {
         self.sink.report(Code::DuplicateArgument, target.span, message);
     }
 
-    /// `issue("X", ...)`: one of Microsoft's samples has it (section 1.2). It can only mean the type.
+    /// `issue("X", ...)`: one of Microsoft's samples has it. It can only mean the type.
     fn positional_argument(&mut self, arguments: &mut Arguments<'a>) -> Parsed<()> {
         if !matches!(
             self.peek().kind,

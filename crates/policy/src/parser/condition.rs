@@ -54,7 +54,7 @@ impl<'a> Parser<'a, '_> {
         let negated = self.eat(TokenKind::Not).then_some(start);
         let binding = self.binding()?;
         if let Some(name) = binding.filter(|_| negated.is_some()) {
-            // Section 1.5 [P]: a negated condition holds because there is no claim, so it binds none.
+            // [P]: a negated condition holds because there is no claim, so it binds none.
             let message = format!("`{}` cannot be bound by a condition with `!`", shown(name.text));
             self.sink.report_with_help(Code::NegatedIdentifier, name.span, message, "remove the identifier");
         }
@@ -97,7 +97,7 @@ impl<'a> Parser<'a, '_> {
         Ok(Some(Name { text, span }))
     }
 
-    /// A condition that begins with a word: most likely a construct of AD FS claim rules (section 1.2).
+    /// A condition that begins with a word: most likely a construct of AD FS claim rules.
     fn report_foreign_word(&mut self, word: &str) {
         let span = self.peek().span;
         let help = match word.to_ascii_lowercase().as_str() {

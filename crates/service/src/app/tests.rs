@@ -120,7 +120,7 @@ async fn what_leaves_a_row() {
     // Request, caller, whether a token comes, rows it leaves.
     let cases = [
         ("broken evidence", broken.clone(), &Caller::Anonymous, false, 0),
-        ("broken evidence of a reader", broken, &reader, false, 0),
+        ("broken evidence of a reader", broken, &reader, false, 1),
         ("no runtime data", unbound, &Caller::Anonymous, true, 1),
         ("draft", draft.clone(), &Caller::Anonymous, true, 0),
         ("draft of a reader", draft, &reader, true, 1),

@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use assay_token::{Algorithm, Expectations, Jwks, TokenError, VerifiedToken, verify};
 use assay_verify::UnixTime;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{AuthError, described};
 use crate::clock::{Clock, seconds};
@@ -30,7 +30,7 @@ pub(super) struct Issuer {
     client: Client,
     keys: ArcSwapOption<Keys>,
     /// When a fetch was last tried; the lock makes many waiting requests one fetch.
-    attempt: Mutex<Option<u64>>,
+    pub(super) attempt: Mutex<Option<u64>>,
 }
 
 struct Keys {
@@ -86,13 +86,29 @@ impl Issuer {
             return Ok(Arc::clone(keys));
         }
         let fetched = held.as_ref().map_or(0, |keys| keys.fetched);
-        let newer = self.fetch_again(fetched, clock, counters).await;
-        newer.or(held.filter(|keys| age(keys) < STALE)).ok_or(AuthError::Unavailable)
+        let usable = held.filter(|keys| age(keys) < STALE);
+        let newer = match (self.attempt.try_lock(), &usable) {
+            (Ok(attempt), _) => self.fetch_once(attempt, fetched, clock, counters).await,
+            // Someone else is fetching: who has keys that will do does not wait for the issuer.
+            (Err(_), Some(_)) => None,
+            (Err(_), None) => self.fetch_again(fetched, clock, counters).await,
+        };
+        newer.or(usable).ok_or(AuthError::Unavailable)
+    }
+
+    /// Waits until nobody else is fetching, and fetches then if that is still needed.
+    async fn fetch_again(&self, seen: u64, clock: &Clock, counters: &Counters) -> Option<Arc<Keys>> {
+        self.fetch_once(self.attempt.lock().await, seen, clock, counters).await
     }
 
     /// Fetches the key set unless someone else just did, or it was tried within the last half minute.
-    async fn fetch_again(&self, seen: u64, clock: &Clock, counters: &Counters) -> Option<Arc<Keys>> {
-        let mut attempt = self.attempt.lock().await;
+    async fn fetch_once(
+        &self,
+        mut attempt: MutexGuard<'_, Option<u64>>,
+        seen: u64,
+        clock: &Clock,
+        counters: &Counters,
+    ) -> Option<Arc<Keys>> {
         if let Some(keys) = self.keys.load_full().filter(|keys| keys.fetched > seen) {
             return Some(keys);
         }

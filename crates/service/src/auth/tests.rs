@@ -303,6 +303,24 @@ async fn an_outage_of_the_issuer_is_not_ours() {
     assert_eq!(verify(NOW + 25 * 60 * 60 + 31).await, Ok(()));
 }
 
+/// One request fetches newer keys; the others go on with those in hand, however long the issuer takes.
+#[tokio::test]
+async fn nobody_waits_for_the_issuer_with_keys_in_hand() {
+    let fixture = Fixture::new().await;
+    assert!(fixture.bearer(&fixture.token(|_| {})).await.is_ok());
+    let at = UnixTime(NOW + 16 * 60);
+    let (issuer, clock, counters) = (&fixture.auth.issuers[0], Clock::fixed_offset(at), Counters::default());
+    let token = fixture.token(|claims| drop(claims.insert("exp".into(), (NOW + 10_000_000).into())));
+    let fetching = issuer.attempt.lock().await;
+    let asked = issuer.verify(&token, at, LEEWAY, &clock, &counters);
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await;
+    assert!(answered.expect("nobody is waited for").is_ok());
+    assert_eq!((fixture.fetches(), counters.issuer_fetches.get()), (1, 0));
+    drop(fetching);
+    assert!(issuer.verify(&token, at, LEEWAY, &clock, &counters).await.is_ok());
+    assert_eq!((fixture.fetches(), counters.issuer_fetches.get()), (2, 1));
+}
+
 #[tokio::test]
 async fn a_discovery_document_of_another_issuer_is_refused() {
     let fixture = Fixture::new().await;

@@ -9,7 +9,7 @@ use assay_verify::UnixTime;
 use assay_verify::intel::TcbStatus;
 
 use super::environment::FromEnvironment;
-use super::raw::{OneOrMany, Optional, Raw, RawIssuer, RawKeys, RawLimits, Setting};
+use super::raw::{OneOrMany, Optional, Raw, RawIssuer, RawKeys, RawLimits, RawTls, Setting};
 use super::{
     AuthConfig, ClockConfig, Config, DefaultProviderConfig, EgressConfig, Grant, IssuerConfig, KeysConfig,
     LimitsConfig, LogConfig, LogFormat, Origin, Overrides, Problem, RoleConfig, TlsFiles, dev_url,
@@ -78,7 +78,8 @@ pub(crate) fn build(
         dev,
         listen,
         service_domain: problems.checked(raw.service_domain, |text| domain(&text)),
-        tls: tls(&mut problems, raw.tls.cert, raw.tls.key, &data_dir, dev),
+        plain_http: raw.tls.disabled.as_ref().is_some_and(|disabled| disabled.value),
+        tls: tls(&mut problems, raw.tls, listen, public_url_derived, &data_dir, dev),
         operations_listen,
         collateral_dirs: collateral_dirs(raw.collateral.dir, &data_dir),
         store_dir: raw.store.path.map_or_else(|| data_dir.join("store"), |path| PathBuf::from(path.value)),
@@ -144,7 +145,7 @@ fn listen(problems: &mut Problems, setting: Optional<String>, overrides: &Overri
     };
     match listen {
         Some(listen) => {
-            // Whatever runs under --dev believes simulated hardware (rule 18).
+            // Whatever runs under --dev believes simulated hardware.
             if overrides.dev && !listen.ip().is_loopback() {
                 problems.add(origin, "with `--dev` the service listens on a loopback address only");
             }
@@ -173,7 +174,7 @@ fn public_url(problems: &mut Problems, setting: Optional<String>, listen: Socket
     url.unwrap_or_else(|| dev_url(listen))
 }
 
-/// `https://host[:port]` and nothing behind it: the issuer is compared as a text (maa-wire.md, section 0).
+/// `https://host[:port]` and nothing behind it: the issuer is compared as a text.
 pub(crate) fn base_url(text: &str) -> Result<String, String> {
     let wrong = || format!("`{text}` is not an address such as `https://attest.example.org`, without a path");
     let uri: http::Uri = text.parse().map_err(|_| wrong())?;
@@ -202,12 +203,31 @@ fn domain(text: &str) -> Result<String, String> {
 
 fn tls(
     problems: &mut Problems,
-    cert: Optional<String>,
-    key: Optional<String>,
+    raw: RawTls,
+    listen: SocketAddr,
+    public_url_derived: bool,
     data_dir: &std::path::Path,
     dev: bool,
 ) -> TlsFiles {
-    match (cert, key) {
+    if let Some(disabled) = raw.disabled.filter(|disabled| disabled.value) {
+        let proxied = raw.behind_proxy.is_some_and(|proxied| proxied.value);
+        if !proxied && !listen.ip().is_loopback() {
+            // Tokens and evidence would cross the network in the clear.
+            problems.add(
+                disabled.origin.clone(),
+                "`tls.disabled` needs a loopback address in `listen`, or `tls.behind_proxy = true`",
+            );
+        }
+        if public_url_derived {
+            problems
+                .add(disabled.origin, "`tls.disabled` needs `public_url`: the https address of the proxy");
+        }
+        for file in [raw.cert, raw.key].into_iter().flatten() {
+            problems.add(file.origin, "`tls.disabled` leaves no use for `tls.cert` and `tls.key`");
+        }
+        return TlsFiles { cert: PathBuf::new(), key: PathBuf::new() };
+    }
+    match (raw.cert, raw.key) {
         (Some(cert), Some(key)) => TlsFiles { cert: cert.value.into(), key: key.value.into() },
         (None, None) => {
             if !dev {
@@ -249,7 +269,7 @@ fn keys(
     let origin = raw.publish_before_hours.as_ref().map(|setting| setting.origin.clone());
     let publish_before_hours = problems.checked(raw.publish_before_hours, hours).unwrap_or(default_hours);
     if let Some(origin) = origin.filter(|_| !dev && publish_before_hours < 24) {
-        // Clients fetch the key set once and keep it (rule 13; maa-wire.md, section 4.3).
+        // Clients fetch the key set once and keep it.
         problems.add(origin, "`publish_before_hours` must be at least 24 outside `--dev`");
     }
     if publish_before_hours >= rotation_days.saturating_mul(24) {

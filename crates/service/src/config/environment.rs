@@ -31,6 +31,8 @@ const TABLE: &[(&str, Set)] = &[
     ("ASSAY_DATA_DIR", |raw, text| set(&mut raw.data_dir, text)),
     ("ASSAY_TLS_CERT", |raw, text| set(&mut raw.tls.cert, text)),
     ("ASSAY_TLS_KEY", |raw, text| set(&mut raw.tls.key, text)),
+    ("ASSAY_TLS_DISABLED", |raw, text| set(&mut raw.tls.disabled, text)),
+    ("ASSAY_TLS_BEHIND_PROXY", |raw, text| set(&mut raw.tls.behind_proxy, text)),
     ("ASSAY_OPERATIONS_LISTEN", |raw, text| set(&mut raw.operations.listen, text)),
     ("ASSAY_COLLATERAL_DIR", |raw, text| {
         raw.collateral.dir = Some(Setting { value: OneOrMany::Many(list(&text.value)), origin: text.origin });

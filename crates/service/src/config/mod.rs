@@ -29,7 +29,7 @@ const FILE_MAX: u64 = 1024 * 1024;
 pub struct Config {
     /// Development mode: simulated silicon is trusted, everything signed says so.
     pub dev: bool,
-    /// Where HTTPS is served.
+    /// Where HTTPS is served, or plain HTTP behind a proxy.
     pub listen: SocketAddr,
     /// The address that clients use, without a slash at its end: the issuer of the default provider.
     pub public_url: String,
@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Certificate chain and private key, PEM.
     pub tls: TlsFiles,
+    /// Whether plain HTTP is served, for a proxy that has the certificate; the files are not read then.
+    pub plain_http: bool,
     /// Where health and metrics are served, if at all.
     pub operations_listen: Option<SocketAddr>,
     /// Folders with vendor collateral.

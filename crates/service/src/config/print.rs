@@ -14,7 +14,7 @@ pub(crate) fn to_toml(config: &Config) -> String {
         put("service_domain", domain.clone().into());
     }
     put("data_dir", path(&config.data_dir));
-    put("tls", section([("cert", path(&config.tls.cert)), ("key", path(&config.tls.key))]));
+    put("tls", tls(config));
     if let Some(listen) = config.operations_listen {
         put("operations", section([("listen", listen.to_string().into())]));
     }
@@ -33,6 +33,15 @@ pub(crate) fn to_toml(config: &Config) -> String {
     put("egress", egress(config));
     put("clock", section([("refuse_behind", config.clock.refuse_behind.into())]));
     table.to_string()
+}
+
+fn tls(config: &Config) -> Value {
+    if !config.plain_http {
+        return section([("cert", path(&config.tls.cert)), ("key", path(&config.tls.key))]);
+    }
+    // Needed only where it was given: on an address that others reach.
+    let proxied = !config.listen.ip().is_loopback();
+    section([("disabled", true.into()), ("behind_proxy", proxied.into())])
 }
 
 fn section<const N: usize>(entries: [(&str, Value); N]) -> Value {

@@ -50,6 +50,8 @@ pub(crate) struct Raw {
 pub(crate) struct RawTls {
     pub(crate) cert: Optional<String>,
     pub(crate) key: Optional<String>,
+    pub(crate) disabled: Optional<bool>,
+    pub(crate) behind_proxy: Optional<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

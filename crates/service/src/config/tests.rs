@@ -96,6 +96,47 @@ fn errors_name_the_line() {
 }
 
 #[test]
+fn plain_http_is_for_proxies() {
+    let files = "cert = \"/etc/assay/server.pem\"\nkey = \"/etc/assay/server.key\"";
+    let with = |listen: &str, tls: &str| production(&GOOD.replace("0.0.0.0:443", listen).replace(files, tls));
+    let good = [
+        ("127.0.0.1:8080", "disabled = true", true),
+        ("[::1]:8080", "disabled = true", true),
+        ("0.0.0.0:8080", "disabled = true\nbehind_proxy = true", true),
+        ("0.0.0.0:443", &format!("disabled = false\n{files}"), false),
+    ];
+    for (listen, tls, plain) in good {
+        let config = with(listen, tls).unwrap();
+        assert_eq!(config.plain_http, plain, "{listen} {tls}");
+        let printed = Config::from_text(
+            None,
+            &config.to_redacted_toml(),
+            [("ASSAY_MASTER_KEY".to_owned(), "07".repeat(32))],
+            &Overrides::default(),
+        );
+        // The file of the master key is printed, too.
+        assert_eq!(printed.unwrap_err().lines().len(), 1);
+    }
+    let needs =
+        "assay.toml:7: `tls.disabled` needs a loopback address in `listen`, or `tls.behind_proxy = true`";
+    assert_eq!(with("0.0.0.0:8080", "disabled = true").unwrap_err(), [needs]);
+    assert_eq!(with("10.0.0.1:8080", "disabled = true\nbehind_proxy = false").unwrap_err(), [needs]);
+    assert_eq!(
+        with("127.0.0.1:8080", &format!("disabled = true\n{files}")).unwrap_err(),
+        [
+            "assay.toml:8: `tls.disabled` leaves no use for `tls.cert` and `tls.key`",
+            "assay.toml:9: `tls.disabled` leaves no use for `tls.cert` and `tls.key`",
+        ]
+    );
+    assert_eq!(
+        load("tls.disabled = true", &[], &dev()).unwrap_err(),
+        ["assay.toml:1: `tls.disabled` needs `public_url`: the https address of the proxy"]
+    );
+    let url = ("ASSAY_PUBLIC_URL", "https://attest.example.org");
+    assert!(load("", &[url, ("ASSAY_TLS_DISABLED", "true")], &dev()).unwrap().plain_http);
+}
+
+#[test]
 fn addresses_have_one_form() {
     let with = |url: &str| production(&GOOD.replace("https://attest.example.org", url));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Which addresses may be connected to (design, rule 22).
+//! Which addresses may be connected to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -11,11 +11,12 @@
 mod document;
 mod make;
 mod master;
+mod rewrap;
 mod rotation;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use assay_token::lifecycle::{self, KeyRecord, Purpose, State};
 use assay_token::{Jwk, Jwks, Signer, TokenError};
@@ -24,6 +25,7 @@ pub(crate) use document::{KeyDocument, StoredKey};
 pub(crate) use make::{MadeKey, make_key};
 pub(crate) use master::load_or_generate;
 pub use master::{MasterKeyError, MasterKeySource};
+pub use rewrap::{RewrapError, Rewrapped, check_master_key, rotate_master_key};
 pub(crate) use rotation::{Ring, advance, rotate_now};
 
 /// The provider name under which the keys of the deployment itself are bound.
@@ -42,6 +44,8 @@ pub struct KeySet {
     records: Vec<KeyRecord>,
     certificates: HashMap<String, Vec<u8>>,
     signers: HashMap<String, Arc<dyn Signer>>,
+    /// Made once: every request may ask for it.
+    challenge_jwks: OnceLock<Jwks>,
 }
 
 /// The key to sign with.
@@ -59,7 +63,7 @@ impl KeySet {
         certificates: HashMap<String, Vec<u8>>,
         signers: HashMap<String, Arc<dyn Signer>>,
     ) -> Self {
-        Self { records, certificates, signers }
+        Self { records, certificates, signers, challenge_jwks: OnceLock::new() }
     }
 
     /// What is known of every key, retired and revoked ones included.
@@ -105,14 +109,14 @@ impl KeySet {
         self.entries(lifecycle::published(&self.records, now))
     }
 
-    /// The keys of one purpose to verify with at `now` (unix seconds).
-    ///
-    /// # Errors
-    /// As [`KeySet::jwks`].
-    pub fn jwks_for(&self, purpose: Purpose, now: u64) -> Result<Jwks, TokenError> {
-        let mut published = lifecycle::published(&self.records, now);
-        published.retain(|record| record.purpose == purpose);
-        self.entries(published)
+    /// The keys to verify challenges with: all that were not revoked, as challenges say themselves when they expire. Of a
+    /// set that was tampered with there are none.
+    pub fn challenge_jwks(&self) -> &Jwks {
+        self.challenge_jwks.get_or_init(|| {
+            let usable = |key: &&KeyRecord| key.purpose == Purpose::Challenge && key.state != State::Revoked;
+            let keys = self.entries(self.records.iter().filter(usable).collect());
+            keys.unwrap_or_else(|_| Jwks::new(Vec::new()))
+        })
     }
 
     fn entries(&self, mut published: Vec<&KeyRecord>) -> Result<Jwks, TokenError> {

@@ -9,17 +9,23 @@ use super::{body, refusal};
 use crate::answer::Answer;
 use crate::attest::attest;
 use crate::auth::{Caller, Permission};
-use crate::front::Exchange;
+use crate::front::{Exchange, bearer_needed};
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 
-/// Attests, for everybody; TPMs only for readers, unless the provider says otherwise (maa-wire.md, section 0).
+/// Attests, for everybody, but in the wire's first version for identified callers; TPMs only for readers, unless the
+/// provider says otherwise.
 pub(super) async fn answer(
     mut exchange: Exchange<'_>,
     provider: &ProviderSnapshot,
 ) -> Result<Answer, Problem> {
     let kind = super::kind(&exchange)?;
     check_content_type(&exchange)?;
+    if super::is_first_version(exchange.parts.uri.query())
+        && !matches!(exchange.identified().await?, Caller::Bearer(_))
+    {
+        return Err(bearer_needed());
+    }
     if kind == AttestationType::Tpm {
         if provider.options.tpm_authentication {
             exchange.require(provider.id.as_str(), Permission::Read).await?;
@@ -50,17 +56,22 @@ async fn enclave(
     if draft {
         exchange.take_draft()?;
     }
-    // SDKs send a bearer with everything. It is looked at only where it matters: whose draft this is, and who may read
-    // why there is no token.
+    // SDKs send a bearer with everything. It is looked at only where it matters: whose draft this is, whose evidence was
+    // refused, and who may read why there is no token.
     let caller = if draft { exchange.caller().await } else { Caller::Anonymous };
-    let attested = {
+    let mut attested = {
         let _turn =
             exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
         attest(exchange.app, provider, request, &caller).await.map_err(|error| refusal::failed(&error))?
     };
+    if attested.token.is_err() && exchange.parts.headers.contains_key(AUTHORIZATION) {
+        let caller = exchange.caller().await;
+        attested.record_for(exchange.app, &caller).await.map_err(|error| refusal::failed(&error))?;
+    }
     let refused = attested.token.as_ref().err();
     if !draft {
-        exchange.front.metrics.attestation(kind, provider.id.as_str(), refused);
+        let outcome = exchange.front.metrics.attestation(kind, provider.id.as_str(), refused);
+        exchange.tell_outcome(outcome);
     }
     match &attested.token {
         Ok(token) => Ok(Answer::token(token)),
@@ -71,7 +82,7 @@ async fn enclave(
     }
 }
 
-/// Whether the caller may see rule texts and claim values (design, rule 21).
+/// Whether the caller may see rule texts and claim values.
 async fn may_read(exchange: &Exchange<'_>, provider: &ProviderSnapshot) -> bool {
     if provider.options.explain_to_anonymous {
         return true;

@@ -1,4 +1,4 @@
-//! The bodies of `/attest/SgxEnclave` and `/attest/OpenEnclave` (maa-wire.md, sections 0 and 1.2).
+//! The bodies of `/attest/SgxEnclave` and `/attest/OpenEnclave` (Azure Attestation REST API reference, "Attest").
 
 use assay_appraisal::{AttachedData, AttestationType, DataType, Request};
 use assay_token::base64url;
@@ -47,8 +47,8 @@ fn evidence(kind: AttestationType, members: &Members<'_>) -> Result<Vec<u8>, Pro
 }
 
 /// Runtime or init-time data. Without `data` there is none, whatever stands in `dataType`: a Go client always sends both
-/// members empty, and a Python client sends the type alone (maa-wire.md, sections 0 and 4.3).
-fn attached(members: &Members<'_>, name: &str) -> Result<Option<AttachedData>, Problem> {
+/// members empty, and a Python client sends the type alone.
+pub(crate) fn attached(members: &Members<'_>, name: &str) -> Result<Option<AttachedData>, Problem> {
     let Some(inner) = members.object(name)? else { return Ok(None) };
     let Some(text) = inner.non_empty("data")? else { return Ok(None) };
     let data = decode(&format!("{name}.data"), &text)?;

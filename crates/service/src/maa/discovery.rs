@@ -1,4 +1,4 @@
-//! `/certs` and `/.well-known/openid-configuration` (maa-wire.md, sections 1.9 and 1.10).
+//! `/certs` and `/.well-known/openid-configuration` (Azure Attestation REST API reference, "Signing Certificates" and "Metadata Configuration").
 
 use assay_appraisal::claims;
 use serde_json::json;
@@ -7,6 +7,10 @@ use crate::answer::Answer;
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 
+/// What Azure names besides: key confirmation, and the older names that default policies issue.
+const BY_POLICY: [&str; 7] =
+    ["cnf", "is-debuggable", "sgx-mrsigner", "sgx-mrenclave", "product-id", "svn", "tee"];
+
 /// The key set, as the registry keeps it ready.
 pub(super) fn key_set(provider: &ProviderSnapshot) -> Answer {
     Answer::json(provider.jwks.clone())
@@ -14,7 +18,8 @@ pub(super) fn key_set(provider: &ProviderSnapshot) -> Answer {
 
 /// The discovery document. Azure also names a `revocation_endpoint`, which nobody ever saw answer; we have none.
 pub(super) fn configuration(provider: &ProviderSnapshot) -> Result<Answer, Problem> {
-    let claims: Vec<&str> = claims::all().filter(|claim| claim.outgoing).map(|claim| claim.name).collect();
+    let issued = claims::all().filter(|claim| claim.outgoing).map(|claim| claim.name);
+    let claims: Vec<&str> = issued.chain(BY_POLICY).collect();
     Answer::of(&json!({
         "issuer": provider.issuer,
         "jwks_uri": provider.jku,

@@ -1,4 +1,4 @@
-//! How signed documents come in a request's body (maa-wire.md, section 0): the SDKs send the bare JWS as `text/plain`, the
+//! How signed documents come in a request's body: the SDKs send the bare JWS as `text/plain`, the
 //! command line a JSON string, and since 2025 requests about signers are an object. What counts is the first character,
 //! not the content type, which clients get wrong.
 

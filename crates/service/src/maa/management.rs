@@ -1,4 +1,4 @@
-//! Policies and policy signers. Every answer is a signed token with the result (maa-wire.md, sections 1.7, 1.8 and 2.3).
+//! Policies and policy signers. Every answer is a signed token with the result (Azure Attestation REST API reference, "Policy" and "Policy Certificates").
 
 use serde_json::{Map, Value, json};
 

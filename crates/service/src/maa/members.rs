@@ -1,7 +1,7 @@
 //! JSON objects as Azure's clients send them: names in any case.
 //!
 //! The guest client writes `AttestationInfo`, a performance tool `Report` and `RuntimeData`, the specification camelCase
-//! (maa-wire.md, section 0). A name given twice in different case is a duplicate: of two values one would silently win.
+//!. A name given twice in different case is a duplicate: of two values one would silently win.
 
 use std::borrow::Cow;
 use std::fmt;

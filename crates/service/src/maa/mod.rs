@@ -1,4 +1,4 @@
-//! Azure Attestation's wire, with every quirk that its clients rely on (maa-wire.md, sections 0 to 4).
+//! Azure Attestation's wire, with every quirk that its clients rely on (Azure Attestation REST API reference, and Microsoft's SDKs).
 //!
 //! | quirk | where |
 //! |---|---|
@@ -29,11 +29,11 @@ use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 use crate::router::Endpoint;
 
-pub(crate) use body::decode;
+pub(crate) use body::{attached, decode};
 
-/// What Azure's clients send; other dates are taken as well, as the wire has changed little (maa-wire.md, section 0).
+/// What Azure's clients send; other dates are taken as well, as the wire has changed little.
 const VERSIONS: [&str; 7] = [
-    "2018-09-01-preview",
+    FIRST_VERSION,
     "2020-10-01",
     "2022-08-01",
     "2022-09-01-preview",
@@ -41,6 +41,7 @@ const VERSIONS: [&str; 7] = [
     "2025-06-01",
     "2026-03-11-preview",
 ];
+const FIRST_VERSION: &str = "2018-09-01-preview";
 /// Kinds of evidence that Azure knows and this release does not.
 const LATER: [&str; 8] =
     ["SevSnpVm", "TdxVm", "AzureGuest", "Pluton", "KeyGuard", "MdepTz", "AiHsm", "VsmEnclave"];
@@ -67,15 +68,22 @@ pub(crate) async fn answer(
     }
 }
 
+fn version(query: Option<&str>) -> Option<&str> {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| name.eq_ignore_ascii_case("api-version")).map(|(_, value)| value)
+}
+
+/// Whether the call is of the first version, which attests for nobody without a bearer token.
+fn is_first_version(query: Option<&str>) -> bool {
+    version(query) == Some(FIRST_VERSION)
+}
+
 /// The query must name a version of the interface.
 ///
 /// # Errors
 /// 400 `InvalidParameter` if there is none or it is not a date.
 pub(crate) fn check_version(query: Option<&str>) -> Result<(), Problem> {
-    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let version =
-        pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("api-version")).map(|(_, value)| value);
-    match version {
+    match version(query) {
         Some(version) if VERSIONS.contains(&version) || is_dated(version) => Ok(()),
         Some(_) => Err(Problem::invalid_parameter(
             "api-version",

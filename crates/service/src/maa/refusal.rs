@@ -1,5 +1,5 @@
-//! Azure's codes and sentences for what the appraisal and the registry refuse (maa-wire.md, section 0.1), and what of it
-//! whom may be told (design, rule 21).
+//! Azure's codes and sentences for what the appraisal and the registry refuse, and what of it
+//! whom may be told.
 
 use assay_appraisal::{Refusal, RefusalClass};
 use assay_policy::{Diagnostic, RuleRef, Severity};
@@ -18,7 +18,7 @@ pub(crate) fn refused(refusal: &Refusal, rule: Option<&RuleRef>, explain: bool) 
     let evaluation = |message: String| {
         Problem::new(StatusCode::BAD_REQUEST, "PolicyEvaluationError", message).because(refusal.code())
     };
-    let explained = || sentences(&refusal.message(), refusal.help());
+    let explained = || sentences(&refusal.message(), help(refusal.code(), refusal.help()));
     match refusal.class() {
         RefusalClass::Request => invalid(explained()),
         RefusalClass::Evidence => invalid(format!("The specified quote was invalid. {}", explained())),
@@ -41,6 +41,24 @@ pub(crate) fn refused(refusal: &Refusal, rule: Option<&RuleRef>, explain: bool) 
         RefusalClass::NotSupported => {
             Problem::new(StatusCode::BAD_REQUEST, "NotSupported", explained()).because(refusal.code())
         }
+    }
+}
+
+/// What a caller of the service can do. The errors of verification speak to people at a command line, who have the
+/// collateral and the clock in their own hands.
+pub(crate) fn help(code: &str, otherwise: &'static str) -> &'static str {
+    match code {
+        "untrusted-root" => {
+            "send evidence of real hardware; only a service in development believes simulated one"
+        }
+        "certificate-expired" | "certificate-not-yet-valid" => {
+            "let the platform fetch its certificates again, or ask the operator to check the service's clock"
+        }
+        "collateral-missing" => "ask the operator to add collateral for this platform family",
+        "collateral-expired" | "collateral-not-yet-valid" => {
+            "ask the operator to refresh the collateral and to check the service's clock"
+        }
+        _ => otherwise,
     }
 }
 
@@ -121,5 +139,33 @@ pub(crate) fn failed(error: &AttestError) -> Problem {
             "The decision could not be recorded, so it is not given out. Try again in a moment.",
         ),
         AttestError::Kind | AttestError::Signing(_) | AttestError::Random(_) => Problem::internal(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_verify::VerifyError;
+    use assay_verify::error::CertificateRole;
+
+    use super::*;
+
+    #[test]
+    fn callers_are_not_told_of_options_of_a_command() {
+        let role = CertificateRole::Pck;
+        let cases = [
+            VerifyError::UntrustedRoot { role },
+            VerifyError::CollateralMissing,
+            VerifyError::CollateralRoots,
+            VerifyError::InitTimeDataUnsupported,
+        ];
+        for error in cases {
+            let message = refused(&Refusal::Evidence(error), None, true).message;
+            assert!(!message.contains("--") && !message.contains("`collateral."), "{message}");
+        }
+        let missing = refused(&Refusal::Evidence(VerifyError::CollateralMissing), None, false).message;
+        assert!(
+            missing.ends_with("Ask the operator to add collateral for this platform family."),
+            "{missing}"
+        );
     }
 }

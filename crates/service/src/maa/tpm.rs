@@ -1,4 +1,4 @@
-//! `POST /attest/Tpm`: JSON in base64url in JSON (maa-wire.md, section 1.5). The first leg of the protocol is here; the
+//! `POST /attest/Tpm`: JSON in base64url in JSON (Azure Attestation REST API reference, "Attest Tpm"). The first leg of the protocol is here; the
 //! second, which carries the evidence, is answered with a plain refusal.
 
 use std::borrow::Cow;

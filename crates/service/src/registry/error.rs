@@ -188,7 +188,7 @@ impl RegistryError {
             | Self::SignerCertificate(error)
             | Self::Key(error) => error.help(),
             Self::Payload { .. } | Self::MemberMissing { .. } | Self::PolicyEncoding => {
-                "send the payload {\"AttestationPolicy\": base64url of the policy text}, as `assay policy sign` makes it"
+                "send the payload {\"AttestationPolicy\": base64url of the policy text}; `assay policy hash --format json` shows the unsigned document"
             }
             Self::ResetPayload => {
                 "send the header {\"alg\":\"none\"} with an empty payload, or sign an empty payload"
@@ -219,7 +219,7 @@ impl RegistryError {
         }
     }
 
-    /// The code that Azure Attestation has for it (maa-wire.md, section 0.1).
+    /// The code that Azure Attestation has for it.
     #[must_use]
     pub const fn maa_code(&self) -> &'static str {
         match self {
@@ -236,7 +236,7 @@ impl RegistryError {
         }
     }
 
-    /// The sentence that Azure Attestation has for it where clients know one, else our own (maa-wire.md, section 0.1).
+    /// The sentence that Azure Attestation has for it where clients know one, else our own.
     #[must_use]
     pub fn maa_message(&self) -> String {
         match self {

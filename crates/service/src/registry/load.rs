@@ -146,7 +146,7 @@ impl Inner {
         })
     }
 
-    /// From the record's name and the configured address, never from a request (rule 12).
+    /// From the record's name and the configured address, never from a request.
     pub(super) fn issuer(&self, name: &str) -> String {
         match name {
             DEFAULT_PROVIDER => self.settings.public_url.clone(),
@@ -268,7 +268,7 @@ fn default_snapshot(kind: AttestationType) -> Result<Arc<PolicySnapshot>, Regist
     })
 }
 
-/// The form in which all of Azure's SDKs send unsigned policies (maa-wire.md, section 2.1).
+/// The form in which all of Azure's SDKs send unsigned policies.
 fn unsigned_document(text: &str) -> String {
     let payload = json!({ "AttestationPolicy": base64url::encode(text.as_bytes()) }).to_string();
     format!("{}.{}.", base64url::encode(br#"{"alg":"none"}"#), base64url::encode(payload.as_bytes()))

@@ -47,7 +47,7 @@ pub use types::{
 
 use assay_verify::UnixTime;
 
-/// Policy results live for an hour (maa-wire.md, section 2.3).
+/// Policy results live for an hour.
 const RESULT_LIFE: i64 = 3600;
 const HOUR: u64 = 3600;
 
@@ -172,7 +172,7 @@ impl Snapshot {
 }
 
 impl ProviderSnapshot {
-    /// Signs the result of a management call: the claims and `exp`, `iat`, `iss`, `nbf` (maa-wire.md, section 2.3).
+    /// Signs the result of a management call: the claims and `exp`, `iat`, `iss`, `nbf`.
     ///
     /// # Errors
     /// [`TokenError::NoSigningKey`], or what the key fails with.

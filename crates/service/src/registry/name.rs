@@ -8,7 +8,7 @@ pub const DEFAULT_PROVIDER: &str = "default";
 const RULE: &str = "3 to 24 letters, digits and hyphens, beginning and ending with a letter or digit";
 const RESERVED_RULE: &str = "the name is reserved for the service";
 
-/// Labels of the service and segments of its routes: a provider of such a name could pass for the service (rule 12).
+/// Labels of the service and segments of its routes: a provider of such a name could pass for the service.
 /// `deployment` is where the deployment's own keys are bound.
 const RESERVED: &[&str] = &[
     "admin",

@@ -1,6 +1,5 @@
-//! Setting and resetting policies (maa-wire.md, sections 1.7 and 2).
+//! Setting and resetting policies.
 
-use assay_appraisal::claims::TCB_IDENTIFIER;
 use assay_appraisal::{ActivePolicy, AttestationType};
 use assay_store::Digest;
 use assay_token::{Limits, PolicyJws, VerifiedSignature, base64url, open_policy_jws};
@@ -13,7 +12,7 @@ use super::{Actor, PolicyChange, ProviderSnapshot, Registry, RegistryError, Snap
 use crate::clock::seconds;
 
 impl Registry {
-    /// Sets the policy for one kind of evidence from a document in one of the forms of maa-wire.md, section 2.1.
+    /// Sets the policy for one kind of evidence from a document in one of the forms that Azure's SDKs send.
     ///
     /// # Errors
     /// The policy before stays active; see [`RegistryError`].
@@ -74,7 +73,7 @@ fn reset_policy(
 ) -> Decision<PolicyChange> {
     let provider = writable(snapshot, name)?;
     let (jws, signature) = open(provider, raw, now)?;
-    // One of Microsoft's samples signs `null` (maa-wire.md, section 1.7).
+    // One of Microsoft's samples signs `null`.
     if !matches!(jws.payload().trim_ascii(), b"" | b"null") {
         return Err(RegistryError::ResetPayload);
     }
@@ -142,15 +141,9 @@ fn policy_text(jws: &PolicyJws) -> Result<String, RegistryError> {
 /// The checker only warns of a baseline it does not know, as a policy may be written for another service; here it would
 /// refuse every platform.
 fn check_baseline(policy: &ActivePolicy) -> Result<(), RegistryError> {
-    let unknown = policy.warnings().iter().find(|warning| {
-        warning.code == "property-value" && warning.message.contains(&format!("`{TCB_IDENTIFIER}`"))
-    });
-    match unknown {
+    match policy.unknown_baseline() {
         None => Ok(()),
-        Some(warning) => {
-            let name = policy.text().get(warning.span.clone()).unwrap_or_default().trim_matches('"');
-            Err(RegistryError::UnknownBaseline { name: name.chars().take(80).collect() })
-        }
+        Some(name) => Err(RegistryError::UnknownBaseline { name: name.chars().take(80).collect() }),
     }
 }
 
@@ -183,7 +176,7 @@ fn result(
     signature: Option<&VerifiedSignature>,
     warnings: Vec<assay_policy::Diagnostic>,
 ) -> PolicyChange {
-    // Policy results show more of the signer than attestation tokens do (maa-wire.md, section 2.3).
+    // Policy results show more of the signer than attestation tokens do.
     let signer = signature.map(|signature| {
         let mut jwk = signature.signer_jwk();
         if let Some(members) = jwk.as_object_mut() {

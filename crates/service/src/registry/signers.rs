@@ -1,4 +1,4 @@
-//! The policy signers of a provider (maa-wire.md, section 1.8).
+//! The policy signers of a provider.
 //!
 //! With an isolated provider they decide who may set policies, and only one of them may change the set. With others the set
 //! starts empty and only informs: Microsoft's clients add and remove certificates there too, so a request signed by any

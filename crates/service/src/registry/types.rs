@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::keys::KeySet;
 
-/// A provider's name in lower case: 3 to 24 letters, digits and hyphens (maa-wire.md, section 5).
+/// A provider's name in lower case: 3 to 24 letters, digits and hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct ProviderId(pub(crate) String);
@@ -76,7 +76,7 @@ pub struct ProviderOptions {
     pub tpm_authentication: bool,
 }
 
-/// Microsoft's SDKs read RSA keys only (maa-wire.md, section 4.2).
+/// Microsoft's SDKs read RSA keys only.
 const fn default_algorithm() -> Algorithm {
     Algorithm::Rs256
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/appraisals`: the judgement of `assay verify`, with every check, to readers of the provider.
 
-use assay_appraisal::AttestationType;
 use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, judge};
+use assay_appraisal::{AttestationType, DataType};
 use assay_verify::intel::{Collateral, RawCollateral};
 
 use crate::answer::Answer;
@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::auth::Permission;
 use crate::front::Exchange;
 use crate::maa::members::Members;
-use crate::maa::{decode, refusal, unknown_kind};
+use crate::maa::{attached, decode, refusal, unknown_kind};
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 
@@ -27,28 +27,35 @@ pub(crate) async fn appraise(
         let message = "The member `evidence` is missing. Send the evidence in it, as base64url.";
         Problem::invalid_parameter("evidence-missing", message)
     })?;
-    let runtime_data = bytes(&members, "runtimeData")?;
+    let (runtime_data, runtime_data_type) = runtime_data(&members)?;
     let (challenge, policy) = (members.non_empty("challenge")?, members.non_empty("policy")?);
     let raw = collateral(&members)?;
-    if let Some(raw) = &raw {
-        check_age(app, raw)?;
-    }
     let _turn =
         exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
+    let checked = raw.map(|raw| Collateral::verify(&raw, &app.anchors));
+    if let Some(collateral) = checked.as_ref().and_then(|checked| checked.collateral.as_ref()) {
+        check_age(app, collateral)?;
+    }
     let input = JudgeInput {
         kind,
         evidence: &evidence,
         runtime_data: runtime_data.as_deref(),
+        runtime_data_type,
         nonce: None,
         challenge: challenge.as_deref(),
         challenges: Some(&app.challenges),
-        collateral: raw.as_ref().map_or(JudgeCollateral::Source(&app.collateral), JudgeCollateral::Raw),
+        collateral: checked
+            .as_ref()
+            .map_or(JudgeCollateral::Source(&app.collateral), JudgeCollateral::Checked),
         policy: policy.as_deref(),
         now: app.clock.now(),
         anchors: &app.anchors,
     };
     // Only readers come here, so nothing is kept back.
-    let verdict = judge(&input).map_err(|refused| refusal::refused(&refused, None, true))?;
+    let mut verdict = judge(&input).map_err(|refused| refusal::refused(&refused, None, true))?;
+    if let Some(error) = &mut verdict.error {
+        error.help = refusal::help(error.code, error.help);
+    }
     Answer::of(&verdict)
 }
 
@@ -71,6 +78,16 @@ fn kind(members: &Members<'_>) -> Result<AttestationType, Problem> {
     }
 }
 
+/// base64url of the bytes, or the object of the attest routes, which also says what they are.
+fn runtime_data(members: &Members<'_>) -> Result<(Option<Vec<u8>>, Option<DataType>), Problem> {
+    const NAME: &str = "runtimeData";
+    if members.get(NAME).is_some_and(|raw| raw.get().starts_with('{')) {
+        let data = attached(members, NAME)?;
+        return Ok(data.map(|data| (data.data, data.data_type)).unzip());
+    }
+    Ok((bytes(members, NAME)?, None))
+}
+
 fn bytes(members: &Members<'_>, name: &str) -> Result<Option<Vec<u8>>, Problem> {
     members.non_empty(name)?.map(|text| decode(name, &text)).transpose()
 }
@@ -85,11 +102,10 @@ fn collateral(members: &Members<'_>) -> Result<Option<RawCollateral>, Problem> {
     })
 }
 
-/// Collateral of callers may not be older than what the service holds for the family (design, rule 11): with the set of
-/// last year, a platform that is out of date since would still look well.
-fn check_age(app: &App, raw: &RawCollateral) -> Result<(), Problem> {
-    // A set that does not verify is refused by the judgement, with every check.
-    let Some(given) = Collateral::verify(raw, &app.anchors).collateral else { return Ok(()) };
+/// Collateral of callers may not be older than what the service holds for the family: with the set of
+/// last year, a platform that is out of date since would still look well. A set that does not verify is refused by the
+/// judgement, with every check.
+fn check_age(app: &App, given: &Collateral) -> Result<(), Problem> {
     let fmspc = given.tcb_info.fmspc;
     let (number, issued) = (given.evaluation_number(), given.tcb_info.window.from);
     let held = app.collateral.0.inventory().into_iter().filter(|held| held.platform.fmspc == fmspc);

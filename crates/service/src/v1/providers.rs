@@ -125,7 +125,7 @@ fn read(body: &[u8]) -> Result<NewProvider, Problem> {
     Ok(NewProvider { name: wanted.name, policy_signers: signers, options })
 }
 
-/// The trust model follows from the certificates, as with Azure (maa-wire.md, section 2.4); naming it may not contradict.
+/// The trust model follows from the certificates, as with Azure; naming it may not contradict.
 fn check_trust_model(model: Option<TrustModel>, signers: usize) -> Result<(), Problem> {
     let message = match (model, signers) {
         (Some(TrustModel::Isolated), 0) => {

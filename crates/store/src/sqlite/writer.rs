@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -18,7 +19,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, limit: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, limit: usize, gather: Duration) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::new(limit));
         let commits = Arc::new(AtomicU64::new(0));
         let work = (Arc::clone(&queue), Arc::clone(&commits));
@@ -26,7 +27,7 @@ impl Writer {
             let (queue, commits) = work;
             // Whatever ends this thread, nobody waits for it for ever.
             let _guard = Abandon(&queue);
-            write(&connection, &queue, &commits);
+            write(&connection, &queue, gather, &commits);
         })?;
         Ok(Self { queue, commits, thread: Some(thread) })
     }
@@ -59,11 +60,17 @@ impl Drop for Abandon<'_> {
     }
 }
 
-fn write(connection: &Connection, queue: &Queue, commits: &AtomicU64) {
+fn write(connection: &Connection, queue: &Queue, gather: Duration, commits: &AtomicU64) {
+    let mut shared = false;
     while queue.wait() {
+        if shared {
+            // Others write at this moment, so more will come; a commit costs as much for ten of them as for one.
+            std::thread::sleep(gather);
+        }
         let begun = execute(connection, "BEGIN IMMEDIATE");
         // Only now: while another process had the lock, more may have come to share this transaction.
         let jobs = queue.take_group();
+        shared = jobs.len() > 1;
         let (tried, outcome) = match begun {
             Ok(()) => write_group(connection, jobs),
             Err(error) => {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use assay_appraisal::{
     AttachedData, AttestationType, DataType, DecisionRecord, ReplayInputs, Request, replay,
 };
+use assay_service::audit;
 use assay_store::{Digest, Record};
 use assay_token::base64url;
 use assay_verify::intel::RawCollateral;
@@ -28,9 +29,6 @@ pub(super) struct Arguments {
     /// The body of the attest request, which only its sender has
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
-    /// JWK of who signed the policy, where one did
-    #[arg(long, value_name = "FILE")]
-    policy_signer: Option<PathBuf>,
     /// Another root to believe: its certificate or public key, PEM or DER
     #[arg(long, value_name = "FILE")]
     trust_root: Option<PathBuf>,
@@ -48,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     let request = read_request(record.kind, &arguments.request)?;
     let policy = optional(&arguments.folder.join("policy.txt"), input::read_text)?;
     let collateral = optional(&arguments.folder.join("collateral.json"), json_file::<RawCollateral>)?;
-    let signer = arguments.policy_signer.as_deref().map(json_file::<Value>).transpose()?;
+    let signer = optional(&arguments.folder.join("policy-signer.json"), json_file::<Value>)?;
     let replayed = replay(
         &record,
         &ReplayInputs {
@@ -97,9 +95,9 @@ fn sealed_record(place: &Value) -> Option<Record> {
     })
 }
 
-/// Whether policy and collateral are the documents that the record names.
+/// Whether policy, signer and collateral are the documents that the record names.
 fn documents_match(folder: &Path, body: &Value) -> bool {
-    [("policy", "policy.txt"), ("collateral", "collateral.json")].into_iter().all(|(kind, file)| {
+    audit::EXPORTED.into_iter().all(|(kind, file)| {
         let named = body.pointer(&format!("/blobs/{kind}")).and_then(Value::as_str);
         let found = input::read(&folder.join(file)).ok().map(|bytes| Digest::of(&bytes).to_string());
         named == found.as_deref()
@@ -116,7 +114,7 @@ fn json_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> 
         .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))
 }
 
-/// The body of an attest request (maa-wire.md, section 1.2), which the service has accepted.
+/// The body of an attest request, which the service has accepted.
 fn read_request(kind: AttestationType, path: &Path) -> Result<Request, Failure> {
     let body = assay_json::parse(&input::read(path)?, &assay_json::Limits::bytes(input::MAX_INPUT));
     let unusable =

@@ -109,6 +109,7 @@ impl RelyingParty {
             },
             evidence: &simulated.evidence,
             runtime_data: Some(&simulated.runtime_data),
+            runtime_data_type: None,
             nonce: None,
             challenge: None,
             challenges: None,

@@ -38,12 +38,15 @@ const KINDS: KindParser<Kind> = KindParser {
   assay inspect sgx evidence/evidence.bin --format text
 
 Example: the chain of a server:
-  assay inspect certificate chain.pem")]
+  assay inspect certificate chain.pem
+
+Example: the token in the answer of an attest route:
+  assay inspect token answer.json")]
 pub(crate) struct Arguments {
     /// What the file holds
     #[arg(value_parser = KINDS)]
     kind: Kind,
-    /// The file; `-` is standard input
+    /// The file; `-` is standard input. For `token` also the token itself, or a file with the answer of an attest route
     file: PathBuf,
     /// Form of the output; text on a terminal, else JSON
     #[arg(long)]
@@ -51,16 +54,24 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
-    let bytes = input::read(&arguments.file)?;
-    let unreadable = |problem: String| Failure::new(format!("`{}`: {problem}", arguments.file.display()));
+    let file = &arguments.file;
     let tree = match arguments.kind {
-        Kind::Sgx => sgx::quote(&bytes),
-        Kind::OpenEnclave => sgx::open_enclave(&bytes),
-        Kind::Certificate => certificate::certificates(&bytes),
-        Kind::Token => token::decode(&bytes),
+        Kind::Sgx => sgx::quote(&input::read(file)?),
+        Kind::OpenEnclave => sgx::open_enclave(&input::read(file)?),
+        Kind::Certificate => certificate::certificates(&input::read(file)?),
+        Kind::Token => token::decode(&input::token(file)?),
     };
-    show(&tree.map_err(unreadable)?, arguments.format, output)?;
+    let tree = tree.map_err(|problem| Failure::new(format!("{}: {problem}", named(arguments))))?;
+    show(&tree, arguments.format, output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the input is called in an error. A token in the argument is not repeated: it may be secret, and is long.
+fn named(arguments: &Arguments) -> String {
+    match arguments.kind {
+        Kind::Token if input::token_in(&arguments.file).is_some() => "the token".to_owned(),
+        _ => format!("`{}`", arguments.file.display()),
+    }
 }
 
 /// Writes a decoded document in the format asked for.

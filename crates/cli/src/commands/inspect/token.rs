@@ -10,8 +10,7 @@ use crate::document::Node;
 const TIMES: [(&str, &str); 3] = [("iat", "issued"), ("nbf", "not_before"), ("exp", "expires")];
 
 /// A JWS in compact form.
-pub(super) fn decode(bytes: &[u8]) -> Result<Node, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?.trim();
+pub(super) fn decode(text: &str) -> Result<Node, String> {
     let jws = parse_lenient(text, &Limits::default()).map_err(|error| error.to_string())?;
     let payload = json_payload(&jws);
     let node = Node::section([

@@ -14,9 +14,9 @@ use crate::input;
 use crate::output::{Format, Output};
 use crate::remote::{Body, ServiceArguments};
 
-/// The stable version that every SDK since 2022 sends (maa-wire.md, section 0).
+/// The stable version that every SDK since 2022 sends.
 const API_VERSION: &str = "api-version=2022-08-01";
-/// An unsigned document without a payload asks for a reset (maa-wire.md, section 2.1).
+/// An unsigned document without a payload asks for a reset.
 const UNSIGNED_RESET: &str = "eyJhbGciOiJub25lIn0..";
 
 /// Where the policy is.

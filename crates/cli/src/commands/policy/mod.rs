@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_appraisal::AttestationType;
-use assay_policy::{Compiled, Vocabulary};
+use assay_appraisal::claims::{untyped_vocabulary, vocabulary};
+use assay_policy::Compiled;
 use assay_token::{Limits, base64url, open_policy_jws};
 use clap::Subcommand;
 
@@ -49,7 +50,8 @@ struct Source {
 /// What kind of evidence the policy is for, and how to answer.
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// Kind of evidence: SgxEnclave, OpenEnclave or Tpm. Without it, claims are not checked
+    /// Kind of evidence: SgxEnclave, OpenEnclave or Tpm. Without it, names of claims that a policy
+    /// reads are not checked
     #[arg(long = "type", value_name = "TYPE", value_parser = attestation_type)]
     kind: Option<AttestationType>,
     /// Form of the output; text on a terminal, else JSON
@@ -74,7 +76,7 @@ fn attestation_type(name: &str) -> Result<AttestationType, String> {
 }
 
 fn compile(text: &str, kind: Option<AttestationType>) -> Compiled {
-    let vocabulary = kind.map_or(Vocabulary::UNTYPED, assay_appraisal::claims::vocabulary);
+    let vocabulary = kind.map_or_else(untyped_vocabulary, vocabulary);
     assay_policy::compile(text, &vocabulary)
 }
 

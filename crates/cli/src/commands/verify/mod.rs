@@ -118,6 +118,7 @@ impl Arguments {
             kind: self.kind,
             evidence: &inputs.evidence,
             runtime_data: inputs.runtime_data.as_deref(),
+            runtime_data_type: None,
             nonce: self.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
             challenge: None,
             challenges: None,
