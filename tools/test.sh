@@ -38,7 +38,7 @@ run_all() {
     local took
     took=$(clock $((SECONDS - start)))
     case $status in
-      0) passed=$((passed + 1)); table+=("$(printf '%-8s passed   %s' "$step" "$took")") ;;
+      0) passed=$((passed + 1)); table+=("$(printf '%-8s passed   %s%s' "$step" "$took" "$(left_out "$step")")") ;;
       "$SKIPPED") skipped=$((skipped + 1)); table+=("$(printf '%-8s SKIPPED  %s  %s' "$step" "$took" "$(reason "$step")")") ;;
       *) failed=$((failed + 1)); table+=("$(printf '%-8s FAILED   %s  again: make test-%s' "$step" "$took" "$step")") ;;
     esac
@@ -52,7 +52,7 @@ run_all() {
   announce_vectors
   printf '\nsteps, %s in all:\n' "$(clock $((SECONDS - begun)))"
   printf '  %s\n' "${table[@]}"
-  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  printf '%d passed, %d failed, %d skipped%s\n' "$passed" "$failed" "$skipped" "$(left_out rust)"
   [ "$failed" -eq 0 ]
 }
 
@@ -135,6 +135,18 @@ step_fuzz() {
 announce_vectors() {
   [ -n "${ASSAY_VECTORS:-}" ] || loud 'ASSAY_VECTORS is not set and ../shared/vectors does not exist:' \
     'tests over real evidence are SKIPPED'
+}
+
+# What a step that passed did not do, for the table.
+left_out() { # STEP
+  case $1 in
+    rust) [ -n "${ASSAY_VECTORS:-}" ] || printf '  tests over real evidence SKIPPED: no ASSAY_VECTORS' ;;
+    clients)
+      local legs
+      legs=$(sed -n 's/^  \([a-z-]*\) *SKIPPED$/\1/p' "$LOGS/clients.log" | paste -sd' ')
+      [ -z "$legs" ] || printf '  SKIPPED: %s' "$legs"
+      ;;
+  esac
 }
 
 reason() { # STEP: what its setup said

@@ -28,18 +28,33 @@ def main(wanted):
         print(f"unknown leg: {', '.join(sorted(unknown))}; there are: {' '.join(LEGS)}", file=sys.stderr)
         return 2
     binary = pathlib.Path(os.environ.get("ASSAY_BIN", ROOT / "target" / "debug" / "assay"))
-    failed = []
+    results = {}
     with tempfile.TemporaryDirectory(prefix="assay-clients-") as scratch:
         scratch = pathlib.Path(scratch)
         with Service(binary, scratch / "data") as service:
             case = prepare(service, scratch)
             for name in wanted or LEGS:
                 print(f"\n--- {name}", flush=True)
-                if not LEGS[name](case):
-                    failed.append(name)
-            if failed:
+                results[name] = outcome(LEGS[name](case))
+            if "FAILED" in results.values():
                 print(service.log_tail())
-    print(f"\nclients: {len(wanted or LEGS) - len(failed)} passed, {len(failed)} failed")
+    return report(results)
+
+
+def outcome(result):
+    """What a leg gives: whether it passed, or None if it was skipped."""
+    return "SKIPPED" if result is None else "passed" if result else "FAILED"
+
+
+def report(results):
+    """Prints a table of the legs; what was not run stands out from what passed."""
+    print("\nclients:")
+    for name, result in results.items():
+        print(f"  {name:<16}{result}")
+    failed = [name for name, result in results.items() if result == "FAILED"]
+    skipped = [name for name, result in results.items() if result == "SKIPPED"]
+    passed = len(results) - len(failed) - len(skipped)
+    print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped")
     if failed:
         print(f"failed: {' '.join(failed)}; one leg again: make test-clients LEG={failed[0]}")
     return 1 if failed else 0
@@ -81,7 +96,7 @@ def smoke(case, isolated=False):
     script = smoke_script()
     if script is None:
         print("!!! SKIPPED: clients/python_smoke.py was not found through ASSAY_SHARED or ASSAY_VECTORS", flush=True)
-        return True
+        return None
     environment = {
         "MAA_BASE_URL": case["isolated"] if isolated else case["base"],
         "MAA_CA": case["ca"],

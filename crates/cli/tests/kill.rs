@@ -88,11 +88,15 @@ impl Caller {
         }
     }
 
-    async fn wait_until_ready(&self) {
+    /// Whether the service came to answer. It ends at once where someone else took its port.
+    async fn is_ready(&self, server: &mut Server) -> bool {
         for _ in 0..400 {
             let ready = self.client.get(&format!("{}/readyz", self.base), &[]).await;
             if ready.is_ok_and(|response| response.status == 200) {
-                return;
+                return true;
+            }
+            if server.child.try_wait().unwrap().is_some() {
+                return false;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -176,11 +180,11 @@ fn killing_the_service_loses_nothing_acknowledged() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     // Moments from 0 to 60 ms after the first answer, in an order that looks random and is the same each time.
     for round in 0..rounds() {
-        let server = Server::start(&data);
         runtime.block_on(async {
-            wait_for_files(&data).await;
-            let caller = Arc::new(Caller::new(&data, server.port, &request));
-            caller.wait_until_ready().await;
+            let (server, caller) = match start_ready(&data, &request).await {
+                Some(started) => started,
+                None => start_ready(&data, &request).await.expect("the service starts on a second port"),
+            };
             let active = caller.active_policy().await;
             let (kept, sent) =
                 (acknowledged.policy.load(Ordering::Relaxed), acknowledged.sent.load(Ordering::Relaxed));
@@ -200,10 +204,21 @@ fn killing_the_service_loses_nothing_acknowledged() {
     check_everything_is_there(&data, &acknowledged);
 }
 
-async fn wait_for_files(data: &Path) {
+/// A service that answers, and a caller of it.
+async fn start_ready(data: &Path, request: &Bytes) -> Option<(Server, Arc<Caller>)> {
+    let mut server = Server::start(data);
+    wait_for_files(data, &mut server).await?;
+    let caller = Caller::new(data, server.port, request);
+    caller.is_ready(&mut server).await.then(|| (server, Arc::new(caller)))
+}
+
+async fn wait_for_files(data: &Path, server: &mut Server) -> Option<()> {
     for _ in 0..400 {
         if data.join("tls/ca.pem").exists() && data.join("dev/admin.token").exists() {
-            return;
+            return Some(());
+        }
+        if server.child.try_wait().unwrap().is_some() {
+            return None;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }

@@ -64,7 +64,7 @@ fn the_examples_do_what_is_said() {
 #[test]
 fn the_limits_are_those_in_force() {
     assert_eq!((MAX_RULES, MAX_CONDITIONS, MAX_DEPTH), (10_000, 64, 64));
-    assert_eq!((MAX_CLAIMS, MAX_STEPS, MAX_DIAGNOSTICS), (100_000, 20_000_000, 100));
+    assert_eq!((MAX_CLAIMS, MAX_STEPS, MAX_DIAGNOSTICS), (100_000, 2_000_000, 100));
     for row in [
         "| text | 1 MiB |",
         "| rules | 10,000 |",

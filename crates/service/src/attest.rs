@@ -121,7 +121,9 @@ pub async fn attest(
     // to another thread and back would add to the answer while others wait for this one's core anyway.
     let appraisal = appraise(&request, &asked, &verifier, &moment);
     let (answer, appraisal) = sign(provider, appraisal, seconds(moment.now))?;
-    count(app, &answer, request.draft_policy.is_some());
+    if request.draft_policy.is_some() {
+        app.counters.drafts.increment();
+    }
     let record_id = match is_recorded(&answer, &request, caller) {
         true => {
             // A draft's text came with the request, and its digest is in the record.
@@ -176,24 +178,6 @@ fn is_of(answer: &Result<String, Refusal>, classes: &[RefusalClass]) -> bool {
 
 const fn is_identified(caller: &Caller) -> bool {
     matches!(caller, Caller::Bearer(_))
-}
-
-fn count(app: &App, answer: &Result<String, Refusal>, draft: bool) {
-    let counters = &app.counters;
-    let counter = match answer {
-        _ if draft => &counters.drafts,
-        Ok(_) => &counters.permitted,
-        Err(refusal) => match refusal.class() {
-            RefusalClass::Denied => &counters.denied,
-            RefusalClass::Baseline => &counters.below_baseline,
-            RefusalClass::PolicyEvaluation => &counters.policy_errors,
-            RefusalClass::Request
-            | RefusalClass::Evidence
-            | RefusalClass::DraftPolicy
-            | RefusalClass::NotSupported => &counters.refused,
-        },
-    };
-    counter.increment();
 }
 
 async fn append(

@@ -41,19 +41,9 @@ impl Gauge {
     }
 }
 
-/// Everything the core counts.
+/// Everything the core counts. What attestations came to is counted by the HTTP side, with labels.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Attestations that got a signed token.
-    pub permitted: Counter,
-    /// Attestations refused by policy.
-    pub denied: Counter,
-    /// Genuine evidence below the baseline.
-    pub below_baseline: Counter,
-    /// Requests whose policy could not be evaluated.
-    pub policy_errors: Counter,
-    /// Requests refused before anything was verified: malformed, not genuine, not supported. Not recorded one by one.
-    pub refused: Counter,
     /// Answers for draft policies.
     pub drafts: Counter,
     /// Decision records written.

@@ -293,7 +293,7 @@ impl Exchange<'_> {
                 "Bearer error=\"insufficient_scope\"",
                 format!(
                     "The bearer token has no role that allows this. It needs one that grants `{}`.",
-                    grant(permission)
+                    permission.needs().as_str()
                 ),
             )),
             Caller::Anonymous => Err(bearer_needed()),
@@ -321,14 +321,6 @@ impl Exchange<'_> {
     /// Takes from the budget for challenges.
     pub(crate) fn take_challenge(&self) -> Result<(), Problem> {
         self.front.take(&self.front.challenges, self.source, "for challenges from this address")
-    }
-}
-
-const fn grant(permission: Permission) -> &'static str {
-    match permission {
-        Permission::Read => "reader",
-        Permission::Write | Permission::Delete => "contributor",
-        Permission::Admin => "admin",
     }
 }
 

@@ -32,6 +32,13 @@ impl Steps {
         self.charge(u64::try_from(claims.saturating_mul(each)).unwrap_or(u64::MAX))
     }
 
+    /// Looking a member up compares its name with one on each level of the map's tree.
+    fn charge_lookup(&mut self, name: &str, members: usize) -> Result<(), Exhausted> {
+        let each = name.len().div_euclid(BYTES_PER_STEP).saturating_add(1);
+        let levels = members.checked_ilog2().unwrap_or(0).saturating_add(1);
+        self.charge(u64::try_from(each).unwrap_or(u64::MAX).saturating_mul(u64::from(levels)))
+    }
+
     /// Equal bytes cost time, so long equal strings cost more steps.
     fn charge_text(&mut self, length: usize) -> Result<(), Exhausted> {
         if length < BYTES_PER_STEP {
@@ -127,7 +134,11 @@ fn equal_json(left: &Json, right: &Json, steps: &mut Steps) -> Result<bool, Exha
         }
         (Json::Object(left), Json::Object(right)) => {
             let mut same = left.len() == right.len();
+            if !same {
+                return Ok(false);
+            }
             for (name, left) in left {
+                steps.charge_lookup(name, right.len())?;
                 let Some(right) = right.get(name) else { return Ok(false) };
                 same = same && equal_json(left, right, steps)?;
             }
@@ -146,6 +157,20 @@ mod tests {
 
     fn holds(left: &Value, operator: Operator, right: &Value) -> bool {
         compare(left.into(), operator, right.into(), &mut Steps::new(1_000)).unwrap()
+    }
+
+    /// Long names with a common beginning make each lookup expensive, and each costs accordingly.
+    #[test]
+    fn comparing_objects_costs_what_their_names_cost() {
+        let object: Json = (0..300)
+            .map(|n| (format!("{}{n:05}", "p".repeat(775)), json!(1)))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let value = Value::Json(std::sync::Arc::new(object));
+        let run = |limit| compare((&value).into(), Operator::Equal, (&value).into(), &mut Steps::new(limit));
+        // 300 members, 9 levels, 13 times 64 bytes.
+        assert_eq!(run(35_000), Err(Exhausted));
+        assert_eq!(run(40_000), Ok(true));
     }
 
     #[test]

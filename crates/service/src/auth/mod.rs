@@ -69,6 +69,18 @@ pub enum Permission {
     Admin,
 }
 
+impl Permission {
+    /// The least that a role must grant.
+    #[must_use]
+    pub const fn needs(self) -> Grant {
+        match self {
+            Self::Read => Grant::Reader,
+            Self::Write | Self::Delete => Grant::Contributor,
+            Self::Admin => Grant::Admin,
+        }
+    }
+}
+
 /// Why a bearer token is refused: for `WWW-Authenticate`, so it says little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -195,13 +207,8 @@ impl Authenticator {
     #[must_use]
     pub fn may(&self, caller: &Caller, provider: &str, permission: Permission) -> bool {
         let Caller::Bearer(principal) = caller else { return false };
-        let needed = match permission {
-            Permission::Read => Grant::Reader,
-            Permission::Write | Permission::Delete => Grant::Contributor,
-            Permission::Admin => Grant::Admin,
-        };
         let covers = |name: &str| name == "*" || name.eq_ignore_ascii_case(provider);
-        principal.grants.iter().any(|(name, grant)| covers(name) && *grant >= needed)
+        principal.grants.iter().any(|(name, grant)| covers(name) && *grant >= permission.needs())
     }
 
     /// Digests are compared, in constant time, so that neither time nor length tells anything.

@@ -134,6 +134,18 @@ pub enum Grant {
     Admin,
 }
 
+impl Grant {
+    /// The name in configurations and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Contributor => "contributor",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Budgets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
@@ -268,14 +280,6 @@ impl Config {
     pub fn to_redacted_toml(&self) -> String {
         print::to_toml(self)
     }
-}
-
-/// The variables of this process that [`Config::load`] reads. Those that are not UTF-8 are left out, as no setting is.
-#[must_use]
-pub fn process_environment() -> Vec<(String, String)> {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    variables.filter(|(name, _)| name.starts_with("ASSAY_") || name == "CREDENTIALS_DIRECTORY").collect()
 }
 
 fn dev_url(address: SocketAddr) -> String {

@@ -3,6 +3,7 @@
 
 use assay_appraisal::{Refusal, RefusalClass};
 use assay_policy::{Diagnostic, RuleRef, Severity};
+use assay_token::TokenError;
 use http::StatusCode;
 
 use crate::attest::AttestError;
@@ -115,10 +116,10 @@ pub(crate) fn registry(error: &RegistryError) -> Problem {
     if let RegistryError::PolicyParsing { diagnostics } = error {
         return parsing(error.code(), diagnostics);
     }
-    let message = sentences(&error.maa_message(), error.help());
+    let message = sentences(&said(error), error.help());
     match error.fault() {
         Fault::Request => {
-            Problem::new(StatusCode::BAD_REQUEST, error.maa_code(), message).because(error.code())
+            Problem::new(StatusCode::BAD_REQUEST, azure_code(error), message).because(error.code())
         }
         Fault::NotFound => Problem::not_found(error.code(), message),
         Fault::Conflict => Problem::conflict(error.code(), message),
@@ -127,6 +128,34 @@ pub(crate) fn registry(error: &RegistryError) -> Problem {
             tracing::error!(%error, code = error.code(), "a change failed");
             Problem::internal()
         }
+    }
+}
+
+/// Azure's code for a refused request.
+const fn azure_code(error: &RegistryError) -> &'static str {
+    match error {
+        RegistryError::UnknownBaseline { .. } => "PolicyParsingError",
+        RegistryError::SignerCertificate(_)
+        | RegistryError::SignerNotTrusted(_)
+        | RegistryError::Option { .. }
+        | RegistryError::ProviderName { .. } => "InvalidParameter",
+        _ => "InvalidOperation",
+    }
+}
+
+/// Azure's sentence where clients know one, else our own.
+fn said(error: &RegistryError) -> String {
+    match error {
+        RegistryError::Unsigned => {
+            "Unsigned JWS specified but enclave is configured with signing certificates.".to_owned()
+        }
+        RegistryError::Document(TokenError::PartCount { found: 1 }) => {
+            "Malformed JWT: Could not find first period in the token.".to_owned()
+        }
+        RegistryError::MemberMissing { member } => {
+            format!("Could not find \"{member}\" claim in policy token")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -148,6 +177,48 @@ mod tests {
     use assay_verify::error::CertificateRole;
 
     use super::*;
+
+    #[test]
+    fn azure_knows_codes_and_sentences() {
+        let cases = [
+            (
+                RegistryError::Unsigned,
+                "InvalidOperation",
+                "Unsigned JWS specified but enclave is configured with signing certificates. Sign",
+            ),
+            (
+                RegistryError::Document(TokenError::PartCount { found: 1 }),
+                "InvalidOperation",
+                "Malformed JWT: Could not find first period in the token. ",
+            ),
+            (
+                RegistryError::MemberMissing { member: "policyCertificate" },
+                "InvalidOperation",
+                "Could not find \"policyCertificate\" claim in policy token. ",
+            ),
+            (RegistryError::Shared, "InvalidOperation", "A shared provider cannot be changed. "),
+            (
+                RegistryError::SignerCertificate(TokenError::CertificateMissing),
+                "InvalidParameter",
+                "The policy signer is refused: the document is signed but carries no certificate. ",
+            ),
+            (
+                RegistryError::UnknownBaseline { name: "99".to_owned() },
+                "PolicyParsingError",
+                "The policy names",
+            ),
+            (
+                RegistryError::Store(assay_store::StoreError::Busy),
+                "ServiceUnavailable",
+                "The store is busy. ",
+            ),
+        ];
+        for (error, code, message) in cases {
+            let problem = registry(&error);
+            assert_eq!((problem.code, problem.reason), (code, Some(error.code())));
+            assert!(problem.message.starts_with(message), "{}", problem.message);
+        }
+    }
 
     #[test]
     fn callers_are_not_told_of_options_of_a_command() {

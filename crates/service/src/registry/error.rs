@@ -218,60 +218,6 @@ impl RegistryError {
             _ => Fault::Request,
         }
     }
-
-    /// The code that Azure Attestation has for it.
-    #[must_use]
-    pub const fn maa_code(&self) -> &'static str {
-        match self {
-            Self::PolicyParsing { .. } | Self::UnknownBaseline { .. } => "PolicyParsingError",
-            Self::SignerCertificate(_)
-            | Self::SignerNotTrusted(_)
-            | Self::Option { .. }
-            | Self::ProviderName { .. } => "InvalidParameter",
-            Self::UnknownProvider { .. } | Self::UnknownKey { .. } => "NotFound",
-            _ => match self.fault() {
-                Fault::Internal | Fault::Unavailable => "InternalServerError",
-                _ => "InvalidOperation",
-            },
-        }
-    }
-
-    /// The sentence that Azure Attestation has for it where clients know one, else our own.
-    #[must_use]
-    pub fn maa_message(&self) -> String {
-        match self {
-            Self::Unsigned => {
-                "Unsigned JWS specified but enclave is configured with signing certificates.".to_owned()
-            }
-            Self::Document(TokenError::PartCount { found: 1 }) => {
-                "Malformed JWT: Could not find first period in the token.".to_owned()
-            }
-            Self::MemberMissing { member } => format!("Could not find \"{member}\" claim in policy token"),
-            Self::PolicyParsing { diagnostics } => parsing_message(diagnostics),
-            other => other.to_string(),
-        }
-    }
-
-    /// The findings of the policy checker, if that is what the error is about.
-    #[must_use]
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        match self {
-            Self::PolicyParsing { diagnostics } => diagnostics,
-            _ => &[],
-        }
-    }
-}
-
-/// The first error with its place; the others are in the details of the answer.
-fn parsing_message(diagnostics: &[Diagnostic]) -> String {
-    let mut errors = diagnostics.iter().filter(|one| one.severity == assay_policy::Severity::Error);
-    let Some(first) = errors.next() else { return "Invalid policy was specified".to_owned() };
-    let more = match errors.count() {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    let (line, column) = (first.start.line, first.start.column);
-    format!("Invalid policy was specified: Line: '{line}', Column: '{column}': {}{more}", first.message)
 }
 
 impl From<StoreError> for RegistryError {

@@ -167,48 +167,17 @@ async fn every_refusal_of_a_policy_is_exact_and_changes_nothing() {
     }
     let refused =
         registry.set_policy(&actor(), "default", SGX, &unsigned(&payload_of(broken))).await.unwrap_err();
-    let first = &refused.diagnostics()[0];
-    assert_eq!((first.code, first.start.line), ("missing-semicolon", 2));
+    let problem = crate::maa::refusal::registry(&refused);
     assert!(
-        refused.maa_message().starts_with("Invalid policy was specified: Line: '2', Column: '"),
-        "{refused:?}"
+        problem.message.starts_with("Invalid policy was specified: Line: '2', Column: '"),
+        "{}",
+        problem.message
     );
-    assert_eq!(refused.maa_code(), "PolicyParsingError");
+    assert_eq!((problem.code, problem.details[0].code.as_str()), ("PolicyParsingError", "missing-semicolon"));
     let provider = registry.provider("contoso").unwrap();
     assert_eq!(provider.policy(SGX).unwrap().jws(), good);
     assert!(registry.default_provider().unwrap().policy(SGX).unwrap().is_default);
     assert_eq!(acts(&world, "contoso"), ["provider-create", "policy-set"]);
-}
-
-#[test]
-fn azure_knows_codes_and_sentences() {
-    let cases = [
-        (
-            RegistryError::Unsigned,
-            "InvalidOperation",
-            "Unsigned JWS specified but enclave is configured with signing certificates.",
-        ),
-        (
-            RegistryError::Document(TokenError::PartCount { found: 1 }),
-            "InvalidOperation",
-            "Malformed JWT: Could not find first period in the token.",
-        ),
-        (
-            RegistryError::MemberMissing { member: "policyCertificate" },
-            "InvalidOperation",
-            "Could not find \"policyCertificate\" claim in policy token",
-        ),
-        (RegistryError::Shared, "InvalidOperation", "a shared provider cannot be changed"),
-        (
-            RegistryError::SignerCertificate(TokenError::CertificateMissing),
-            "InvalidParameter",
-            "the policy signer is refused: the document is signed but carries no certificate",
-        ),
-        (RegistryError::Store(assay_store::StoreError::Busy), "InternalServerError", "the store is busy"),
-    ];
-    for (error, code, message) in cases {
-        assert_eq!((error.maa_code(), error.maa_message().as_str()), (code, message));
-    }
 }
 
 #[tokio::test]
