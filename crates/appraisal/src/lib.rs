@@ -1,13 +1,13 @@
 //! The attest use case, pure: a request, a provider and a moment go in; what to sign and what to record come out.
 //!
-//! The way of a request is one function, [`appraise`]:
+//! The way of a request is one function, [`appraise()`]:
 //!
 //! ```text
 //! bytes -> parse -> collateral -> verify -> Verified<Claims> -> policy -> token body -> decision record
 //! ```
 //!
 //! The HTTP service, the command line, and an auditor's replay all call it. It also holds the one table of claims
-//! ([`claims::CLAIMS`]) that feeds tokens, the policy checker and the documentation.
+//! ([`claims::all`]) that feeds tokens, the policy checker and the documentation.
 
 mod appraise;
 mod baseline;

@@ -6,17 +6,23 @@ use crate::ParseError;
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
-    total: usize,
+    /// Where the end of `rest` is, counted from the start of the evidence.
+    end: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, total: bytes.len() }
+        Self { rest: bytes, end: bytes.len() }
     }
 
-    /// Bytes read so far.
+    /// Reads a part of the evidence that begins at `offset`.
+    pub(crate) const fn within(bytes: &'a [u8], offset: usize) -> Self {
+        Self { rest: bytes, end: bytes.len().saturating_add(offset) }
+    }
+
+    /// Where the next field begins, counted from the start of the evidence.
     pub(crate) const fn offset(&self) -> usize {
-        self.total.saturating_sub(self.rest.len())
+        self.end.saturating_sub(self.rest.len())
     }
 
     pub(crate) const fn rest(&self) -> &'a [u8] {

@@ -261,10 +261,11 @@ impl<'a> Quote<'a> {
         let report = ReportBody::parse(cursor.array("report body")?);
         let length = cursor.u32("signature data length")?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let auth_at = cursor.offset();
         let auth = cursor.slice(length, "signature data")?;
         let end = cursor.offset();
         refuse_trailing(&cursor)?;
-        let auth = AuthData::parse(auth)?;
+        let auth = AuthData::parse(auth, auth_at)?;
         Ok(Self {
             bytes: bytes.get(..end).unwrap_or(bytes),
             signed,
@@ -314,8 +315,8 @@ struct AuthData<'a> {
 }
 
 impl<'a> AuthData<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let mut cursor = Cursor::new(bytes);
+    fn parse(bytes: &'a [u8], offset: usize) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::within(bytes, offset);
         let signature = cursor.array("signature")?;
         let attestation_key = cursor.array("attestation key")?;
         let qe_report_bytes = cursor.array("QE report")?;
@@ -335,7 +336,7 @@ impl<'a> AuthData<'a> {
         let data = cursor.slice(length, "certification data")?;
         if !cursor.rest().is_empty() {
             let found = bytes.len();
-            let expected = LengthRule::Exactly(cursor.offset());
+            let expected = LengthRule::Exactly(cursor.offset().saturating_sub(offset));
             return Err(ParseError::BadLength { field: "signature data", found, expected });
         }
         let certification = certification_data(kind, data)?;

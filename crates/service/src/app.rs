@@ -100,8 +100,10 @@ impl StartError {
             Self::Folder(FolderError::Development(_)) => "use another folder, or start with `--dev`",
             Self::Folder(FolderError::Production(_)) => "give `--dev` a folder of its own with `--data`",
             Self::Folder(_) => "correct the owner and the mode of the file or folder",
+            // Never "make a new one": an old store needs its old key, and a file that was written over is gone.
             Self::MasterKey(_) => {
-                "make 32 random bytes, for instance with `openssl rand -hex 32`, in a file of mode 0600"
+                "give the service alone access to the key (mode 0600); only a first start needs a new one: \
+                 `(umask 077; openssl rand -hex 32 > master.key)`"
             }
             Self::Store(error) => error.help(),
             Self::Silicon(_) => "remove the folder of simulated silicon; it is made again",

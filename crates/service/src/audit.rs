@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -318,13 +320,16 @@ pub const EXPORTED: [(&str, &str); 3] =
     [("collateral", "collateral.json"), ("policy", "policy.txt"), (SIGNER, "policy-signer.json")];
 
 /// Writes a decision and what it was made from into a folder: `record.json`, `chain.json` (where it stands in its chain),
-/// `collateral.json`, `policy.txt` and, if it was signed, `policy-signer.json`. Gives the files.
+/// `collateral.json`, `policy.txt` and, if it was signed, `policy-signer.json`. A new folder and all files are for their
+/// owner alone. Gives the files.
 ///
 /// # Errors
 /// [`AuditError`].
 pub fn export(store: &dyn Store, id: &str, out: &Path) -> Result<Vec<PathBuf>, AuditError> {
     let (record, envelope) = find(store, id)?;
-    std::fs::create_dir_all(out).map_err(|error| AuditError::File(FileError::io(out, "made", &error)))?;
+    // Decisions name platforms and tenants: for their owner alone, like the store they come from.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(out);
+    made.map_err(|error| AuditError::File(FileError::io(out, "made", &error)))?;
     let place = json!({
         "chain": record.chain.as_str(),
         "sequence": record.sequence,
@@ -346,7 +351,7 @@ pub fn export(store: &dyn Store, id: &str, out: &Path) -> Result<Vec<PathBuf>, A
         files.push((out.join(name), bytes));
     }
     for (path, content) in &files {
-        files::write_public(path, content).map_err(AuditError::File)?;
+        files::write_private(path, content).map_err(AuditError::File)?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use assay_appraisal::AttestationType;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, EXPECT, HOST};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, EXPECT, HOST};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::answer::{Answer, RequestId, respond};
 use crate::app::App;
 use crate::auth::{AuthError, Caller, Permission, Principal};
-use crate::limits::{ProcessorBudget, Rate, RateLimiter, Source, retry_after};
+use crate::limits::{ProcessorBudget, Rate, RateLimiter, Share, Shares, Source, retry_after};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
@@ -30,6 +30,10 @@ use crate::{body, log, maa, v1};
 
 /// One provider gets as much as this many sources: a crowd at one does not starve the others.
 const SOURCES_PER_PROVIDER: u32 = 50;
+/// Bytes that somebody unknown may send to be attested: real requests have 10 to 100 KiB.
+const ANONYMOUS_BODY: usize = 1024 * 1024;
+/// Questions whether the service is ready, for each source: whoever balances load asks all the time.
+const READINESS: Rate = Rate { requests: 200, period: Duration::from_secs(1), burst: 1000 };
 /// Attestations at once for each core: they wait for the disk together.
 const ATTESTATIONS_PER_CORE: usize = 64;
 
@@ -38,7 +42,9 @@ pub(crate) struct Front {
     pub(crate) app: Arc<App>,
     pub(crate) metrics: Metrics,
     pub(crate) processor: ProcessorBudget,
+    bodies: Arc<Shares>,
     sources: RateLimiter<Source>,
+    readiness: RateLimiter<Source>,
     drafts: RateLimiter<Source>,
     challenges: RateLimiter<Source>,
     providers: RateLimiter<u64>,
@@ -61,6 +67,10 @@ pub(crate) struct Exchange<'a> {
     pub(crate) parameters: [Option<Cow<'a, str>>; 2],
     pub(crate) source: Source,
     body: &'a mut Incoming,
+    /// The body's memory, as long as it is worked on.
+    share: Share,
+    /// Whether everybody may send a body here.
+    anonymous: bool,
     outcome: &'a OnceLock<&'static str>,
 }
 
@@ -106,7 +116,9 @@ impl Front {
         Self {
             metrics: Metrics::default(),
             processor: ProcessorBudget::new(cores.saturating_mul(ATTESTATIONS_PER_CORE)),
+            bodies: body::memory(limits.body_bytes, app.config.plain_http),
             sources: RateLimiter::new(rate),
+            readiness: RateLimiter::new(READINESS),
             drafts: RateLimiter::new(drafts),
             challenges: RateLimiter::new(rate),
             providers: RateLimiter::new(crowd),
@@ -138,14 +150,20 @@ impl Front {
         if let Ok(found) = &found {
             seen.note(found);
         }
-        // Whoever balances load over services asks all the time, and is not to be turned away.
-        if found.as_ref().is_ok_and(|found| found.route.endpoint == Endpoint::Ready) {
+        // Whoever asks for attestations from the same address does not make the service look as if it were down.
+        let readiness = found.as_ref().is_ok_and(|found| found.route.endpoint == Endpoint::Ready);
+        let limiter = if readiness { &self.readiness } else { &self.sources };
+        self.take(limiter, source, "from this address")?;
+        check_head(parts)?;
+        if readiness {
             return v1::ready(self);
         }
-        self.take(&self.sources, source, "from this address")?;
         let Matched { route, prefix, parameters } = found.map_err(no_route)?;
-        let outcome = &seen.outcome;
-        let exchange = Exchange { front: self, app: &self.app, parts, parameters, source, body, outcome };
+        let share = self.bodies.share(source);
+        let anonymous = route.endpoint == Endpoint::Attest;
+        let (app, outcome) = (&*self.app, &seen.outcome);
+        let exchange =
+            Exchange { front: self, app, parts, parameters, source, body, share, anonymous, outcome };
         match route.scope {
             Scope::Service => v1::service(route.endpoint, exchange).await,
             Scope::Provider => {
@@ -199,6 +217,8 @@ impl Front {
             return Ok(None);
         };
         let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        // A name with its root is the same name (RFC 1034, section 3.1).
+        let host = host.strip_suffix('.').unwrap_or(host);
         let Some(end) = host.len().checked_sub(domain.len()) else { return Ok(None) };
         match host.split_at_checked(end) {
             Some((label, tail)) if tail.eq_ignore_ascii_case(domain) => match label.strip_suffix('.') {
@@ -248,7 +268,7 @@ impl Service for Front {
         let result = self.dispatch(&parts, &mut body, Source::from(source), &mut seen).await;
         self.record(&parts, &seen, &result, &id, since);
         // Who waits for `100 Continue` has sent nothing yet; who was too slow is not waited for.
-        let slow = result.as_ref().is_err_and(|problem| problem.status == http::StatusCode::REQUEST_TIMEOUT);
+        let slow = result.as_ref().is_err_and(|problem| problem.status == StatusCode::REQUEST_TIMEOUT);
         if !body.is_end_stream() && !slow && !parts.headers.contains_key(EXPECT) {
             body::discard(body);
         }
@@ -259,9 +279,19 @@ impl Service for Front {
 impl Exchange<'_> {
     /// The whole body.
     pub(crate) async fn body(&mut self) -> Result<Bytes, Problem> {
-        let limits = &self.app.config.limits;
-        let time = Duration::from_secs(limits.body_timeout_seconds.into());
-        body::read(self.body, limits.body_bytes, time).await
+        let limit = self.body_limit().await;
+        let time = Duration::from_secs(self.app.config.limits.body_timeout_seconds.into());
+        body::read(self.body, limit, time, &mut self.share).await
+    }
+
+    /// Who is calling is looked at only if it matters.
+    async fn body_limit(&self) -> usize {
+        let limit = self.app.config.limits.body_bytes;
+        let small = body::announced(self.body).is_some_and(|length| length <= ANONYMOUS_BODY);
+        if !self.anonymous || small || matches!(self.caller().await, Caller::Bearer(_)) {
+            return limit;
+        }
+        limit.min(ANONYMOUS_BODY)
     }
 
     /// What an attestation came to, for the log.
@@ -341,6 +371,27 @@ fn bad_token(error: AuthError) -> Problem {
     Problem::unauthorized(error.challenge(), message)
 }
 
+/// Heads that another program on the way may read otherwise than this one are refused.
+fn check_head(parts: &Parts) -> Result<(), Problem> {
+    let count = |name| parts.headers.get_all(name).iter().count();
+    let hosts = count(HOST);
+    // RFC 9112, section 3.2. HTTP/2 has `:authority` in its place.
+    if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
+        let message = "The request has no Host header, or more than one. Send one.";
+        return Err(Problem::invalid_parameter("host-header", message));
+    }
+    if count(AUTHORIZATION) > 1 {
+        return Err(bad_token(AuthError::Header));
+    }
+    let mut codings = parts.headers.get_all(CONTENT_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let message = "The body has a content coding, and this service takes none. Send it as it is.";
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Err(Problem::new(status, "UnsupportedMediaType", message).because("content-encoding"))
+}
+
 fn no_route(problem: NoRoute) -> Problem {
     match problem {
         NoRoute::Method(allow) => Problem::method_not_allowed(allow),
@@ -361,6 +412,6 @@ pub(crate) fn unknown_provider() -> Problem {
 /// 421, as the answer would be that of another provider than one of the two names.
 fn misdirected() -> Problem {
     let message = "The host names another provider than the path. Use one of the two alone.";
-    Problem::new(http::StatusCode::MISDIRECTED_REQUEST, "MisdirectedRequest", message)
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "MisdirectedRequest", message)
         .because("provider-contradiction")
 }

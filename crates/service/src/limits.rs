@@ -1,4 +1,4 @@
-//! Who may ask for how much: budgets per source and per provider, and one for the processor.
+//! Who may ask for how much: budgets per source and per provider, shares of what is scarce, and the processor's queue.
 //!
 //! Budgets are token buckets in the form of the generic cell rate algorithm: each key has one number, the time at which
 //! its bucket is full again. Time is an argument (time since the service started), so that tests need no clock. Memory
@@ -6,10 +6,11 @@
 //! comes from ever new addresses limits the newcomers and not those already known.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -36,6 +37,14 @@ impl From<IpAddr> for Source {
                 Self(upper, true)
             }
         }
+    }
+}
+
+impl Source {
+    /// This machine: `127.0.0.0/8` or `::1`.
+    const fn is_loopback(self) -> bool {
+        let Self(bits, six) = self;
+        if six { bits == 0 } else { bits >> 24 == 127 }
     }
 }
 
@@ -124,6 +133,85 @@ impl<K: Copy + Eq + Hash> Shard<K> {
             }
         }
         self.full_at.entry(key).or_insert(Duration::ZERO)
+    }
+}
+
+/// Something scarce, of which one source may only have a part.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    whole: usize,
+    each: usize,
+    loopback: usize,
+    taken: Mutex<Taken>,
+}
+
+/// What is taken now. There is an entry for each source that has something.
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by_source: HashMap<Source, usize>,
+}
+
+impl Shares {
+    /// `whole` together, `each` for one source, and `loopback` for this machine, where the proxy in front may run.
+    #[must_use]
+    pub(crate) fn new(whole: usize, each: usize, loopback: usize) -> Arc<Self> {
+        Arc::new(Self { whole, each, loopback, taken: Mutex::default() })
+    }
+
+    /// A share of this source, with nothing in it yet.
+    pub(crate) fn share(self: &Arc<Self>, source: Source) -> Share {
+        Share { shares: Arc::clone(self), source, amount: 0 }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        // Counts are all it holds: a panic elsewhere cannot have left them half done.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one connection or request has; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    shares: Arc<Shares>,
+    source: Source,
+    amount: usize,
+}
+
+impl Share {
+    /// Grows to this amount. Whether there was enough left; if not, nothing changes.
+    #[must_use]
+    pub(crate) fn grow_to(&mut self, amount: usize) -> bool {
+        let more = amount.saturating_sub(self.amount);
+        if more == 0 {
+            return true;
+        }
+        let most = if self.source.is_loopback() { self.shares.loopback } else { self.shares.each };
+        let mut taken = self.shares.taken();
+        let all = taken.all.saturating_add(more);
+        let own = taken.by_source.get(&self.source).copied().unwrap_or(0).saturating_add(more);
+        if all > self.shares.whole || own > most {
+            return false;
+        }
+        taken.all = all;
+        taken.by_source.insert(self.source, own);
+        self.amount = amount;
+        true
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut taken = self.shares.taken();
+        taken.all = taken.all.saturating_sub(self.amount);
+        if let Entry::Occupied(mut own) = taken.by_source.entry(self.source) {
+            let left = own.get().saturating_sub(self.amount);
+            if left == 0 {
+                own.remove();
+            } else {
+                own.insert(left);
+            }
+        }
     }
 }
 
@@ -237,6 +325,30 @@ mod tests {
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
         // An IPv6 prefix with the number of an IPv4 address is another source.
         assert_ne!(source("0:0:c000:201::"), source("192.0.2.1"));
+    }
+
+    #[test]
+    fn one_source_gets_its_share_and_gives_it_back() {
+        let source = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
+        let shares = Shares::new(10, 4, 8);
+        let share = |text: &str, amount: usize| {
+            let mut share = shares.share(source(text));
+            share.grow_to(amount).then_some(share)
+        };
+        let mut first = share("2001:db8::1", 3).unwrap();
+        assert!(first.grow_to(2), "it has that already");
+        assert!(share("2001:db8::2", 2).is_none(), "the same subscriber");
+        assert!(first.grow_to(4));
+        assert!(!first.grow_to(5));
+        let second = share("127.0.0.1", 6).unwrap();
+        assert!(share("192.0.2.1", 1).is_none(), "nothing is left");
+        drop(first);
+        assert!(share("192.0.2.1", 4).is_some());
+        assert!(share("127.0.0.1", 3).is_none());
+        assert!(share("127.0.0.2", 2).is_some() && share("::1", 2).is_some());
+        drop(second);
+        assert_eq!(shares.taken().all, 0);
+        assert_eq!(shares.taken().by_source.len(), 0);
     }
 
     #[test]

@@ -13,12 +13,14 @@
 
 mod common;
 
+use assay_service::config::Overrides;
 use assay_silicon::intel::{Kind, SimulateOptions};
 use assay_token::base64url;
 use common::TestService;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SGX: &str = "/attest/SgxEnclave?api-version=2022-08-01";
 const POLICY: &str = "/policies/SgxEnclave?api-version=2022-08-01";
@@ -133,6 +135,41 @@ async fn routes_methods_versions_and_types() {
     assert_eq!(service.send(request("DELETE", POLICY)).await.header("allow"), "GET, PUT");
     let text = Request::post(SGX).header("content-type", "text/plain").body(Full::from("{}")).unwrap();
     check(&service, "text", text, (415, "UnsupportedMediaType", "content-type")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ambiguous_heads() {
+    let settings = "public_url = \"https://attest.example.org\"\nservice_domain = \"example.org\"";
+    let service = TestService::with(settings, &Overrides::default()).await;
+    let get = |headers: &[(&str, &str)]| {
+        let request = Request::get("/certs");
+        let add =
+            |request: http::request::Builder, (name, value): &(&str, &str)| request.header(*name, *value);
+        headers.iter().fold(request, add).body(Full::default()).unwrap()
+    };
+    let bearer = service.bearer();
+    let bad_host = (400, INVALID, "host-header");
+    check(&service, "two hosts", get(&[("host", "a"), ("host", "a")]), bad_host).await;
+    let unknown = (404, "NotFound", "provider-unknown");
+    check(&service, "a name", get(&[("host", "nobody.example.org")]), unknown).await;
+    check(&service, "with root", get(&[("host", "nobody.example.org.")]), unknown).await;
+    check(&service, "and port", get(&[("host", "nobody.example.org.:443")]), unknown).await;
+    let coding = (415, "UnsupportedMediaType", "content-encoding");
+    for value in ["gzip", "identity, gzip", "deflate"] {
+        check(&service, value, get(&[("content-encoding", value)]), coding).await;
+    }
+    service.send(get(&[("content-encoding", "Identity")])).await.ok();
+    let reply = service.send(get(&[("authorization", &bearer), ("authorization", &bearer)])).await;
+    assert_eq!((reply.status, reply.problem().1.as_str()), (401, "Unauthorized"));
+    assert!(reply.header("www-authenticate").starts_with("Bearer error=\"invalid_request\""), "{reply:?}");
+
+    // The client library does not leave the host out.
+    let mut stream = service.tls(false).await;
+    stream.write_all(b"GET /certs HTTP/1.1\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("host-header"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,8 @@ const SGX: &str = "/attest/SgxEnclave?api-version=2022-08-01";
 const QUICK: &str =
     "[limits]\nheader_timeout_seconds = 1\nbody_timeout_seconds = 1\nidle_timeout_seconds = 1\n";
 
+const PLAIN: &str = "public_url = \"https://attest.example.org\"\n[tls]\ndisabled = true\n";
+
 /// Long enough for a loaded machine; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,6 +60,101 @@ async fn slow_clients_are_not_waited_for() {
     assert_ne!(idle.read_u8().await.unwrap(), 255, "the server's settings come");
     read_to_end(&mut idle).await;
     assert_eq!(service.get("/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_head_must_end_under_http2_as_well() {
+    let settings = "[limits]\nheader_timeout_seconds = 1\nidle_timeout_seconds = 300";
+    let service = TestService::with(settings, &Overrides::default()).await;
+    let mut stream = service.tls(true).await;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // HEADERS of stream 1 with `:method: GET`, without END_HEADERS.
+    let headers = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+    stream.write_all(&[preface, &settings, &headers].concat()).await.unwrap();
+    read_to_end(&mut stream).await;
+    assert_eq!(service.get("/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_get_all_connections() {
+    let settings = format!("{PLAIN}[limits]\nconnections = 32\nheader_timeout_seconds = 300");
+    let service = TestService::with(&settings, &Overrides::default()).await;
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(tokio::net::TcpStream::connect(service.address).await.unwrap());
+    }
+    let mut excess = tokio::net::TcpStream::connect(service.address).await.unwrap();
+    assert_eq!(read_to_end(&mut excess).await, "", "closed at once");
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(service.address).await.unwrap();
+    let request = b"GET /certs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    other.write_all(request).await.unwrap();
+    let answer = read_to_end(&mut other).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "another address is served: {answer}");
+    held[0].write_all(request).await.unwrap();
+    let answer = read_to_end(&mut held[0]).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "what was open is served on: {answer}");
+    post_blanks_until(&service, "400", "json-syntax").await;
+}
+
+/// Sends small bodies without TLS until one gets this answer: the server sees what others do when it gets to it.
+async fn post_blanks_until(service: &TestService, status: &str, reason: &str) -> String {
+    let blanks = [b' '; 100];
+    let head = format!("POST {SGX} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n");
+    let answered = async {
+        loop {
+            let mut stream = tokio::net::TcpStream::connect(service.address).await.unwrap();
+            // Where there is no room the server has hung up already.
+            let _ = stream.write_all(&[head.as_bytes(), &blanks].concat()).await;
+            let answer = read_to_end(&mut stream).await;
+            if answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(reason) {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered).await.expect("the expected answer comes")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_share_their_memory() {
+    const SIZE: usize = 64 << 20;
+    let settings = format!("{PLAIN}[limits]\nbody_bytes = {SIZE}\nbody_timeout_seconds = 300");
+    let service = TestService::with(&settings, &Overrides::default()).await;
+    let head = format!(
+        "PUT /policies/SgxEnclave?api-version=2022-08-01 HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n\
+         content-length: {SIZE}\r\n\r\n",
+        service.bearer()
+    );
+    let mut hogs = Vec::new();
+    for _ in 0..2 {
+        let mut hog = tokio::net::TcpStream::connect(service.address).await.unwrap();
+        hog.write_all(head.as_bytes()).await.unwrap();
+        hogs.push(hog);
+    }
+    // What is announced costs nothing; what has come does.
+    post_blanks_until(&service, "400", "json-syntax").await;
+    for hog in &mut hogs {
+        hog.write_all(&vec![b' '; SIZE - 1]).await.unwrap();
+    }
+    let answer = post_blanks_until(&service, "503", "bodies-busy").await;
+    assert!(answer.contains("retry-after: 5") && answer.contains("ServiceUnavailable"), "{answer}");
+    drop(hogs);
+    post_blanks_until(&service, "400", "json-syntax").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_send_a_mebibyte() {
+    let service = TestService::start().await;
+    let body = vec![b' '; (1 << 20) + 1];
+    let reply = service.post(SGX, body.clone()).await;
+    assert_eq!(reply.problem(), (413, "RequestEntityTooLarge".to_owned(), "body-too-large".to_owned()));
+    assert!(reply.message().contains("1048576 bytes"), "{}", reply.message());
+    let syntax = (400, "InvalidParameter".to_owned(), "json-syntax".to_owned());
+    assert_eq!(service.as_admin("POST", SGX, body.clone()).await.problem(), syntax);
+    assert_eq!(service.post(SGX, body[1..].to_vec()).await.problem(), syntax);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +258,23 @@ async fn budgets_end_in_429_with_retry_after() {
     let metrics = get_plain(service.operations.unwrap(), "/metrics").await;
     let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
     assert!(metrics.contains("assay_requests_total{route=\"/certs\",status=\"4xx\"} 1"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_has_a_budget_of_its_own() {
+    let service = TestService::with(PLAIN, &Overrides::default()).await;
+    let (mut answers, mut requests) =
+        tokio::net::TcpStream::connect(service.address).await.unwrap().into_split();
+    let many = "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(5_000)
+        + "GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let (sent, answers) = tokio::join!(requests.write_all(many.as_bytes()), read_to_end(&mut answers));
+    sent.unwrap();
+    let (ready, limited) =
+        (answers.matches("HTTP/1.1 200 ").count(), answers.matches("HTTP/1.1 429 ").count());
+    assert!(ready >= 1_000, "{ready}");
+    assert!(limited > 0);
+    assert_eq!(ready + limited, 5_001);
+    get_plain(service.address, "/certs").await.ok();
 }
 
 /// One request without TLS.

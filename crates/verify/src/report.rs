@@ -57,7 +57,7 @@ pub struct Check {
     pub expected: Option<String>,
     /// What was found, where it can be shown.
     pub actual: Option<String>,
-    /// Set exactly when the outcome is [`Outcome::Fail`].
+    /// Set when the outcome is [`Outcome::Fail`], unless whoever added the check keeps its error elsewhere.
     pub error: Option<VerifyError>,
 }
 

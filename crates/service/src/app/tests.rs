@@ -169,6 +169,9 @@ async fn a_decision_is_exported_whole_and_the_log_holds_together() {
     let files = audit::export(app.store.as_ref(), &ids[1], &out).unwrap();
     let names: Vec<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["record.json", "chain.json", "collateral.json", "policy.txt"]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&out), 0o700);
+    assert!(files.iter().all(|path| mode(path) == 0o600));
     let policy = provider.policy(AttestationType::SgxEnclave).unwrap();
     assert_eq!(fs::read_to_string(out.join("policy.txt")).unwrap(), policy.active.text());
     let record: assay_appraisal::DecisionRecord =

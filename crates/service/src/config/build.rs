@@ -275,9 +275,10 @@ fn keys(
     if publish_before_hours >= rotation_days.saturating_mul(24) {
         problems.absent("`keys.publish_before_hours` must be shorter than `keys.rotation_days`");
     }
+    let named = raw.master_key_file.is_some() || raw.master_key_credential.is_some();
     let master_key = master_key(problems, raw.master_key_file, raw.master_key_credential, environment);
     let dev_key = || MasterKeySource::File(data_dir.join("dev/master.key"));
-    if master_key.is_none() && !dev {
+    if master_key.is_none() && !named && !dev {
         problems.absent(
             "there is no master key: set `keys.master_key_file`, `keys.master_key_credential` or the variable ASSAY_MASTER_KEY",
         );

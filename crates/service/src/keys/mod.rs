@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 use assay_token::lifecycle::{self, KeyRecord, Purpose, State};
 use assay_token::{Jwk, Jwks, Signer, TokenError};
 
-pub(crate) use document::{KeyDocument, StoredKey};
+pub(crate) use document::{KEYS_MAX, KeyDocument, StoredKey};
 pub(crate) use make::{MadeKey, make_key};
 pub(crate) use master::load_or_generate;
 pub use master::{MasterKeyError, MasterKeySource};

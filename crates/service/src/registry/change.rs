@@ -50,6 +50,10 @@ impl Draft {
         self.change.put_blob(bytes);
     }
 
+    pub(super) const fn now(&self) -> u64 {
+        self.now
+    }
+
     /// A digest that the record shall name besides those of the documents.
     pub(super) fn note(&mut self, name: &str, digest: Digest) {
         self.digests.insert(name.to_owned(), digest.to_string().into());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ProviderOptions, RegistryError, TrustModel};
+use crate::keys::DEPLOYMENT;
 
 pub(super) const FORMAT: u32 = 1;
 
@@ -29,7 +30,11 @@ pub(super) struct PolicyDocument {
     pub(super) format: u32,
     /// Exactly as it was sent.
     pub(super) document: String,
+    /// What the document says, for people: the policy in force comes from the signed document alone.
     pub(super) text: Option<String>,
+    /// Of an isolated provider: the signer's certificate that vouched for it at that time (DER, base64).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) voucher: Option<String>,
     /// Digest of the document before it.
     pub(super) previous: Option<String>,
     pub(super) time: u64,
@@ -41,6 +46,15 @@ pub(super) struct PolicyDocument {
 pub(super) struct SignersDocument {
     pub(super) format: u32,
     pub(super) keys: Vec<Value>,
+}
+
+/// `deployment`. Beside the identity of a deployment, so that it goes wherever that goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeploymentDocument {
+    pub(super) format: u32,
+    /// Whether the store was born under `--dev`.
+    pub(super) development: bool,
 }
 
 /// Documents that carry a format number.
@@ -58,7 +72,7 @@ macro_rules! formatted {
     };
 }
 
-formatted!(ProviderDocument, PolicyDocument, SignersDocument);
+formatted!(ProviderDocument, PolicyDocument, SignersDocument, DeploymentDocument);
 
 pub(super) fn read<T: DeserializeOwned + Formatted>(bytes: &[u8]) -> Result<T, String> {
     let document: T = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -68,16 +82,29 @@ pub(super) fn read<T: DeserializeOwned + Formatted>(bytes: &[u8]) -> Result<T, S
     }
 }
 
-pub(super) fn write(head: &HeadName, document: &impl Serialize) -> Result<Vec<u8>, RegistryError> {
-    serde_json::to_vec(document)
-        .map_err(|error| RegistryError::Corrupt { head: head.to_string(), problem: error.to_string() })
+/// What is written is read back: a document that this release could not read must not be committed.
+pub(super) fn write<T>(head: &HeadName, document: &T) -> Result<Vec<u8>, RegistryError>
+where
+    T: Serialize + DeserializeOwned + Formatted + PartialEq,
+{
+    let corrupt = |problem: String| RegistryError::Corrupt { head: head.to_string(), problem };
+    let bytes = serde_json::to_vec(document).map_err(|error| corrupt(error.to_string()))?;
+    match read::<T>(&bytes).map_err(corrupt)? == *document {
+        true => Ok(bytes),
+        false => Err(corrupt("it reads otherwise than it was written".to_owned())),
+    }
 }
 
 pub(super) fn policy_head(provider: &str, kind: AttestationType) -> Result<HeadName, RegistryError> {
     Ok(catalog::policy(provider, &kind.as_str().to_ascii_lowercase())?)
 }
 
+/// The head that says what kind of deployment it is.
+pub(super) fn mark_head() -> Result<HeadName, RegistryError> {
+    Ok(HeadName::new(DEPLOYMENT)?)
+}
+
 /// The head of the deployment's own keys; outside `keys/`, where providers' are.
 pub(super) fn deployment_head() -> Result<HeadName, RegistryError> {
-    Ok(HeadName::join(&["deployment", catalog::KEYS])?)
+    Ok(HeadName::join(&[DEPLOYMENT, catalog::KEYS])?)
 }

@@ -106,6 +106,18 @@ pub enum RegistryError {
     /// A key could not be made, wrapped or used.
     #[error("the signing keys cannot be used: {0}")]
     Key(TokenError),
+    /// So many keys were made that no more fit into the key set.
+    #[error("the key set is full: {limit} keys whose tokens are still valid")]
+    TooManyKeys {
+        /// The limit.
+        limit: usize,
+    },
+    /// The store was born under `--dev`, wherever it lies now.
+    #[error("the store was made by `--dev` and is not used without it")]
+    Development,
+    /// The store was born without `--dev`.
+    #[error("the store is that of a production service and is not used with `--dev`")]
+    Production,
     /// Someone else changed the same thing again and again.
     #[error("someone else changes the same thing at this moment")]
     Conflict,
@@ -166,6 +178,9 @@ impl RegistryError {
             Self::LastSigner => "signer-last",
             Self::TooManySigners { .. } => "signer-count",
             Self::UnknownKey { .. } => "key-unknown",
+            Self::TooManyKeys { .. } => "key-count",
+            Self::Development => "store-development",
+            Self::Production => "store-production",
             Self::Conflict => "registry-conflict",
             Self::Store(error) => error.code(),
             Self::Corrupt { .. } => "registry-corrupt",
@@ -199,6 +214,9 @@ impl RegistryError {
             Self::LastSigner => "add the new signer before you remove the old one",
             Self::TooManySigners { .. } => "remove a signer first",
             Self::UnknownKey { .. } => "list the keys of the provider",
+            Self::TooManyKeys { .. } => "wait until tokens of older keys have expired",
+            Self::Development => "start with `--dev`, or use another store",
+            Self::Production => "start without `--dev`, or use another store",
             Self::Conflict | Self::Stopping | Self::Random(_) => "try again in a moment",
             Self::Store(error) => error.help(),
             Self::Corrupt { .. } => "check the store with `assay audit verify`, and restore from a backup",
@@ -210,11 +228,12 @@ impl RegistryError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::UnknownProvider { .. } | Self::UnknownKey { .. } => Fault::NotFound,
-            Self::ProviderExists { .. } | Self::Conflict => Fault::Conflict,
+            Self::ProviderExists { .. } | Self::Conflict | Self::TooManyKeys { .. } => Fault::Conflict,
             Self::Stopping | Self::Store(StoreError::Busy | StoreError::Full | StoreError::Closed) => {
                 Fault::Unavailable
             }
             Self::Key(_) | Self::Corrupt { .. } | Self::Random(_) | Self::Store(_) => Fault::Internal,
+            Self::Development | Self::Production => Fault::Internal,
             _ => Fault::Request,
         }
     }

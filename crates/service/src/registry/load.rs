@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, PoisonError};
 
 use assay_appraisal::{ActivePolicy, AttestationType, Baseline, default_policy};
-use assay_store::{Head, HeadName, catalog};
-use assay_token::{Limits, base64url, open_policy_jws};
+use assay_store::{Head, HeadName, StoreError, catalog};
+use assay_token::{Limits, VerifiedSignature, base64url, open_policy_jws};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::json;
 
 use super::document::{
     PolicyDocument, ProviderDocument, SignersDocument, deployment_head, policy_head, read,
 };
+use super::policies::{is_reset, policy_text};
 use super::signers::signer_entry;
 use super::{
     DEFAULT_PROVIDER, HOUR, Inner, PolicySnapshot, ProviderId, ProviderOptions, ProviderSnapshot,
-    RegistryError, SignerEntry, Snapshot,
+    RegistryError, SignerEntry, Snapshot, TrustModel,
 };
-use crate::keys::{KeyDocument, KeySet};
+use crate::keys::{DEPLOYMENT, KeyDocument, KeySet};
 
 /// How often a listing that changed while it was read is read again; then the next refresh takes care of it.
 const CONSISTENT_ATTEMPTS: usize = 10;
@@ -58,7 +61,7 @@ impl Inner {
 
     fn heads(&self) -> Result<Heads, RegistryError> {
         let mut heads = Heads::new();
-        for folder in [catalog::PROVIDER, catalog::POLICY, catalog::SIGNERS, catalog::KEYS, "deployment"] {
+        for folder in [catalog::PROVIDER, catalog::POLICY, catalog::SIGNERS, catalog::KEYS, DEPLOYMENT] {
             let folder = HeadName::new(folder)?;
             let mut after = None;
             loop {
@@ -125,7 +128,8 @@ impl Inner {
             Some(head) => self.keys(head, known.map(|known| known.keys.as_ref()))?,
             None => return Err(corrupt(head, "it has no keys")),
         };
-        let policies = self.policies(name, heads, known, known_heads)?;
+        let owner = Owner { name, trust_model: document.trust_model, signers: &signers };
+        let policies = self.policies(owner, heads, known, known_heads)?;
         // Clocks of nodes differ: published an hour early does no harm, published late does.
         let published = keys.jwks(self.clock.now_seconds().saturating_add(HOUR));
         let jwks = published.map_err(|error| corrupt(head, &error.to_string()))?.to_json();
@@ -180,40 +184,60 @@ impl Inner {
         self.document(head, KeyDocument::read)
     }
 
+    /// A document that fails leaves its kind of evidence without a policy, which is answered with an error.
     fn policies(
         &self,
-        name: &str,
+        owner: Owner<'_>,
         heads: &Heads,
         known: Option<&Arc<ProviderSnapshot>>,
         known_heads: &Heads,
     ) -> Result<BTreeMap<AttestationType, Arc<PolicySnapshot>>, RegistryError> {
         let mut policies = BTreeMap::new();
         for kind in AttestationType::ALL {
-            let head = policy_head(name, kind)?;
+            let head = policy_head(owner.name, kind)?;
             let unchanged = known.filter(|_| heads.get(&head) == known_heads.get(&head));
             let policy = match (unchanged.and_then(|known| known.policies.get(&kind)), heads.get(&head)) {
                 (Some(policy), _) => Arc::clone(policy),
                 (None, None) => default_snapshot(kind)?,
-                (None, Some(head)) => self.policy(kind, head)?,
+                (None, Some(head)) => match self.policy(kind, head, owner) {
+                    Err(error @ RegistryError::Corrupt { .. }) => {
+                        self.counters.registry_failures.increment();
+                        tracing::error!(provider = owner.name, kind = kind.as_str(), %error, "policy is not served");
+                        continue;
+                    }
+                    policy => policy?,
+                },
             };
             policies.insert(kind, policy);
         }
         Ok(policies)
     }
 
-    /// The signature is verified again: what the store holds is not believed more than what a client sends.
-    fn policy(&self, kind: AttestationType, head: &Head) -> Result<Arc<PolicySnapshot>, RegistryError> {
+    /// Text and signer come from the document that was sent, and its signature is verified again: what the store holds is
+    /// not believed more than what a client sends.
+    fn policy(
+        &self,
+        kind: AttestationType,
+        head: &Head,
+        owner: Owner<'_>,
+    ) -> Result<Arc<PolicySnapshot>, RegistryError> {
         let document: PolicyDocument = self.document(head, read)?;
-        let Some(text) = document.text else { return default_snapshot(kind) };
+        let refused = |error: RegistryError| corrupt(head, &error.to_string());
         let jws = open_policy_jws(&document.document, &Limits::default());
         let jws = jws.map_err(|error| corrupt(head, &error.to_string()))?;
-        let signer = match jws.is_unsecured() {
+        let signature = match jws.is_unsecured() {
             true => None,
-            false => {
-                Some(jws.verify_signature().map_err(|error| corrupt(head, &error.to_string()))?.signer_jwk())
-            }
+            false => Some(jws.verify_signature().map_err(|error| corrupt(head, &error.to_string()))?),
         };
-        let active = ActivePolicy::compile(kind, &text, signer)
+        if owner.trust_model == TrustModel::Isolated {
+            check_vouched(&document, signature.as_ref(), owner.signers).map_err(refused)?;
+        }
+        let text = if is_reset(&jws) { None } else { Some(policy_text(&jws).map_err(refused)?) };
+        if text != document.text {
+            return Err(corrupt(head, "its text is not that of the document that was sent"));
+        }
+        let Some(text) = text else { return default_snapshot(kind) };
+        let active = ActivePolicy::compile(kind, &text, signature.map(|signature| signature.signer_jwk()))
             .map_err(|_| corrupt(head, "its policy does not compile"))?;
         let (jws, document) = (document.document.clone(), Some(document.document));
         Ok(Arc::new(PolicySnapshot { active, document, is_default: false, jws }))
@@ -225,9 +249,36 @@ impl Inner {
         head: &Head,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, RegistryError> {
-        let bytes = self.store.blob(&head.digest)?.ok_or_else(|| corrupt(head, "the document is missing"))?;
+        let bytes = self.store.blob(&head.digest).map_err(|error| match error {
+            // Damage to one document, which must not stop the others.
+            StoreError::Corrupt { .. } => corrupt(head, &error.to_string()),
+            other => other.into(),
+        })?;
+        let bytes = bytes.ok_or_else(|| corrupt(head, "the document is missing"))?;
         read(&bytes).map_err(|problem| corrupt(head, &problem))
     }
+}
+
+/// Whose policies are read.
+#[derive(Clone, Copy)]
+struct Owner<'a> {
+    name: &'a str,
+    trust_model: TrustModel,
+    signers: &'a [SignerEntry],
+}
+
+/// As at the upload, with the signers of today and the one who vouched then: his removal takes back nothing that was
+/// set. The time is that of the upload, as a policy stays in force when certificates expire.
+fn check_vouched(
+    document: &PolicyDocument,
+    signature: Option<&VerifiedSignature>,
+    signers: &[SignerEntry],
+) -> Result<(), RegistryError> {
+    let signature = signature.ok_or(RegistryError::Unsigned)?;
+    let mut trusted: Vec<Vec<u8>> = signers.iter().map(|signer| signer.der.clone()).collect();
+    trusted.extend(document.voucher.as_ref().and_then(|text| STANDARD.decode(text).ok()));
+    let vouched = signature.signed_by(&trusted, document.time);
+    vouched.map(|_| ()).map_err(RegistryError::SignerNotTrusted)
 }
 
 fn corrupt(head: &Head, problem: &str) -> RegistryError {

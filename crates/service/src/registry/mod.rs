@@ -5,6 +5,7 @@
 //! policy/{name}/{type}   the policy document as it was sent, its text, and the document before it
 //! signers/{name}         JWKs of the policy signers
 //! keys/{name}            key records, certificates, and where the wrapped private halves are
+//! deployment             whether it was born under `--dev`
 //! deployment/keys        the keys of the deployment itself
 //! ```
 //!
@@ -15,6 +16,7 @@ mod change;
 mod document;
 mod error;
 mod load;
+mod mark;
 mod name;
 mod policies;
 mod providers;
@@ -39,6 +41,7 @@ use crate::counters::Counters;
 use crate::keys::KeySet;
 
 pub use error::{Fault, RegistryError};
+pub(crate) use mark::check_mark;
 pub use name::{DEFAULT_PROVIDER, check_name};
 pub use types::{
     Actor, KeyChange, NewProvider, PolicyChange, PolicySnapshot, ProviderId, ProviderOptions,
@@ -116,8 +119,10 @@ impl Registry {
         let (snapshot, writing) = (ArcSwap::from_pointee(Snapshot::default()), Mutex::new(()));
         let inner = Inner { store, master, settings, clock, counters, snapshot, writing, holder };
         let registry = Self { inner: Arc::new(inner) };
+        check_mark(registry.inner.store.as_ref(), config.dev)?;
         registry.inner.reload()?;
         registry.inner.ensure_deployment_keys()?;
+        registry.inner.ensure_mark()?;
         registry.inner.ensure_default_provider()?;
         registry.inner.advance_keys()?;
         Ok(registry)

@@ -4,6 +4,8 @@ use assay_appraisal::{ActivePolicy, AttestationType};
 use assay_store::Digest;
 use assay_token::{Limits, PolicyJws, VerifiedSignature, base64url, open_policy_jws};
 use assay_verify::UnixTime;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::change::{Decision, Draft};
@@ -52,14 +54,15 @@ fn set_policy(
     raw: &str,
 ) -> Decision<PolicyChange> {
     let provider = writable(snapshot, name)?;
-    let (jws, signature) = open(provider, raw, now)?;
+    let Opened { jws, signature, voucher } = open(provider, raw, now)?;
     let text = policy_text(&jws)?;
     let signer = signature.as_ref().map(VerifiedSignature::signer_jwk);
     let active = ActivePolicy::compile(kind, &text, signer);
     let active = active.map_err(|diagnostics| RegistryError::PolicyParsing { diagnostics })?;
     check_baseline(&active)?;
     let warnings = active.warnings().to_vec();
-    let change = replace(snapshot, now, actor, ("policy-set", provider, kind), &jws, Some(text))?;
+    let act = ("policy-set", provider, kind);
+    let change = replace(snapshot, now, actor, act, (&jws, voucher), Some(text))?;
     Ok((Some(change), result(&jws, signature.as_ref(), warnings)))
 }
 
@@ -72,13 +75,18 @@ fn reset_policy(
     raw: &str,
 ) -> Decision<PolicyChange> {
     let provider = writable(snapshot, name)?;
-    let (jws, signature) = open(provider, raw, now)?;
-    // One of Microsoft's samples signs `null`.
-    if !matches!(jws.payload().trim_ascii(), b"" | b"null") {
+    let Opened { jws, signature, voucher } = open(provider, raw, now)?;
+    if !is_reset(&jws) {
         return Err(RegistryError::ResetPayload);
     }
-    let change = replace(snapshot, now, actor, ("policy-reset", provider, kind), &jws, None)?;
+    let act = ("policy-reset", provider, kind);
+    let change = replace(snapshot, now, actor, act, (&jws, voucher), None)?;
     Ok((Some(change), result(&jws, signature.as_ref(), Vec::new())))
+}
+
+/// One of Microsoft's samples signs `null`.
+pub(super) fn is_reset(jws: &PolicyJws) -> bool {
+    matches!(jws.payload().trim_ascii(), b"" | b"null")
 }
 
 pub(super) fn writable<'s>(
@@ -92,34 +100,40 @@ pub(super) fn writable<'s>(
     }
 }
 
+/// A document whose sender may set it.
+struct Opened {
+    jws: PolicyJws,
+    signature: Option<VerifiedSignature>,
+    /// The certificate of the isolated provider that vouches for the signer.
+    voucher: Option<Vec<u8>>,
+}
+
 /// Takes the document apart and checks who signed it: an isolated provider asks for one of its signers; elsewhere any
 /// certificate will do, if the signature is good.
-fn open(
-    provider: &ProviderSnapshot,
-    raw: &str,
-    now: UnixTime,
-) -> Result<(PolicyJws, Option<VerifiedSignature>), RegistryError> {
+fn open(provider: &ProviderSnapshot, raw: &str, now: UnixTime) -> Result<Opened, RegistryError> {
     let jws = open_policy_jws(raw, &Limits::default()).map_err(RegistryError::Document)?;
     if jws.is_unsecured() {
         return match provider.trust_model {
             TrustModel::Isolated => Err(RegistryError::Unsigned),
-            TrustModel::Aad | TrustModel::Shared => Ok((jws, None)),
+            TrustModel::Aad | TrustModel::Shared => Ok(Opened { jws, signature: None, voucher: None }),
         };
     }
     let signature = jws.verify_signature().map_err(RegistryError::Document)?;
-    if provider.trust_model == TrustModel::Isolated {
-        check_signer(provider, &signature, now)?;
-    }
-    Ok((jws, Some(signature)))
+    let voucher = match provider.trust_model {
+        TrustModel::Isolated => Some(check_signer(provider, &signature, now)?),
+        TrustModel::Aad | TrustModel::Shared => None,
+    };
+    Ok(Opened { jws, signature: Some(signature), voucher })
 }
 
+/// The signer of the provider that vouches for a signature, DER.
 pub(super) fn check_signer(
     provider: &ProviderSnapshot,
     signature: &VerifiedSignature,
     now: UnixTime,
-) -> Result<(), RegistryError> {
+) -> Result<Vec<u8>, RegistryError> {
     let trusted: Vec<Vec<u8>> = provider.signers.iter().map(|signer| signer.der.clone()).collect();
-    signature.signed_by(&trusted, seconds(now)).map(|_| ()).map_err(RegistryError::SignerNotTrusted)
+    signature.signed_by(&trusted, seconds(now)).map(<[u8]>::to_vec).map_err(RegistryError::SignerNotTrusted)
 }
 
 /// The payload as a JSON object.
@@ -129,7 +143,7 @@ pub(super) fn payload(jws: &PolicyJws) -> Result<Map<String, Value>, RegistryErr
         .map_err(|error| RegistryError::Payload { problem: error.to_string() })
 }
 
-fn policy_text(jws: &PolicyJws) -> Result<String, RegistryError> {
+pub(super) fn policy_text(jws: &PolicyJws) -> Result<String, RegistryError> {
     const MEMBER: &str = "AttestationPolicy";
     let payload = payload(jws)?;
     let encoded = payload.get(MEMBER).ok_or(RegistryError::MemberMissing { member: MEMBER })?;
@@ -152,7 +166,7 @@ fn replace(
     now: UnixTime,
     actor: &Actor,
     (act, provider, kind): (&str, &ProviderSnapshot, AttestationType),
-    jws: &PolicyJws,
+    (jws, voucher): (&PolicyJws, Option<Vec<u8>>),
     text: Option<String>,
 ) -> Result<assay_store::Change, RegistryError> {
     let now = seconds(now);
@@ -161,11 +175,15 @@ fn replace(
         format: FORMAT,
         document: jws.raw().to_owned(),
         text,
+        voucher: voucher.as_ref().map(|der| STANDARD.encode(der)),
         previous: snapshot.heads.get(&head).map(|head| head.digest.to_string()),
         time: now,
     };
     let mut draft = Draft::new(now)?;
     draft.note("document", Digest::of(jws.raw().as_bytes()));
+    if let Some(der) = &voucher {
+        draft.note("voucher", Digest::of(der));
+    }
     let bytes = write(&head, &document)?;
     draft.put(snapshot, head, bytes);
     draft.record(actor, act, provider.id.as_str())

@@ -112,7 +112,7 @@ fn store_new(
     let issuer = inner.issuer(&plan.id);
     let rings = PROVIDER_PURPOSES.map(|purpose| (purpose, plan.options.algorithm));
     let made = inner.advance_rings(&mut keys, &rings, &plan.id, &issuer, seconds(now))?;
-    put_keys(&mut draft, snapshot, catalog::keys(&plan.id)?, &keys, &made)?;
+    put_keys(&mut draft, snapshot, catalog::keys(&plan.id)?, keys, &made)?;
     draft.record(actor, "provider-create", &plan.id)
 }
 
@@ -180,7 +180,8 @@ impl Inner {
             let issuer = &inner.settings.public_url;
             let made = inner.advance_rings(&mut keys, &rings, DEPLOYMENT, issuer, seconds(now))?;
             let mut draft = Draft::new(seconds(now))?;
-            put_keys(&mut draft, snapshot, head, &keys, &made)?;
+            inner.put_mark(&mut draft, snapshot)?;
+            put_keys(&mut draft, snapshot, head, keys, &made)?;
             Ok((Some(draft.record(&Actor::service(), "keys-create", DEPLOYMENT)?), ()))
         })
     }

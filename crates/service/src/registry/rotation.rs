@@ -10,7 +10,8 @@ use super::document::deployment_head;
 use super::{Actor, Inner, KeyChange, Registry, RegistryError, Snapshot};
 use crate::clock::seconds;
 use crate::keys::{
-    DEPLOYMENT, DEPLOYMENT_PURPOSES, KeyDocument, MadeKey, PROVIDER_PURPOSES, Ring, advance, rotate_now,
+    DEPLOYMENT, DEPLOYMENT_PURPOSES, KEYS_MAX, KeyDocument, MadeKey, PROVIDER_PURPOSES, Ring, advance,
+    rotate_now,
 };
 
 /// Making keys for some hundred providers takes a minute; then another process may go on.
@@ -100,7 +101,7 @@ impl Inner {
         let made = made.map_err(RegistryError::Key)?;
         let signing = newest_active(&document, purpose)?;
         let mut draft = Draft::new(now)?;
-        put_keys(&mut draft, snapshot, owner.head, &document, &made)?;
+        put_keys(&mut draft, snapshot, owner.head, document, &made)?;
         let created = made.iter().map(|key| key.record.kid.clone()).collect();
         Ok((Some(draft.record(actor, act, &owner.id)?), KeyChange { created, signing }))
     }
@@ -183,7 +184,7 @@ impl Inner {
                 return Ok((None, ()));
             }
             let mut draft = Draft::new(now)?;
-            put_keys(&mut draft, snapshot, owner.head, &document, &made)?;
+            put_keys(&mut draft, snapshot, owner.head, document, &made)?;
             Ok((Some(draft.record(&Actor::service(), "keys-advance", &owner.id)?), ()))
         })
     }
@@ -203,18 +204,26 @@ fn newest_active(document: &KeyDocument, purpose: Purpose) -> Result<String, Reg
     newest.map(|record| record.kid.clone()).ok_or(RegistryError::Key(TokenError::NoSigningKey))
 }
 
+/// Everything that would make the document unreadable is refused here, before it is committed.
 pub(super) fn put_keys(
     draft: &mut Draft,
     snapshot: &Snapshot,
     head: HeadName,
-    document: &KeyDocument,
+    mut document: KeyDocument,
     made: &[MadeKey],
 ) -> Result<(), RegistryError> {
     for key in made {
         draft.blob(key.wrapped.clone());
     }
+    document.forget_ended(draft.now());
+    if document.keys.len() > KEYS_MAX {
+        return Err(RegistryError::TooManyKeys { limit: KEYS_MAX });
+    }
     let corrupt = |problem| RegistryError::Corrupt { head: head.to_string(), problem };
     let bytes = document.to_bytes().map_err(corrupt)?;
+    if bytes.len() > catalog::BLOB_MAX {
+        return Err(RegistryError::TooManyKeys { limit: document.keys.len().saturating_sub(1) });
+    }
     draft.put(snapshot, head, bytes);
     Ok(())
 }

@@ -46,8 +46,8 @@ impl<S> Clone for Surroundings<S> {
 }
 
 impl<S: Service> Surroundings<S> {
-    /// Serves HTTP/1.1, or HTTP/2 where TLS agreed on it.
-    pub(super) async fn serve<T>(self, stream: T, source: IpAddr, http2: bool)
+    /// Serves HTTP/1.1, or HTTP/2 where TLS agreed on it. A first request must be there within `first_head`.
+    pub(super) async fn serve<T>(self, stream: T, source: IpAddr, http2: bool, first_head: Duration)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -66,15 +66,18 @@ impl<S: Service> Surroundings<S> {
         let stream = TokioIo::new(stream);
         if http2 {
             let connection = http2_builder(&self.limits).serve_connection(stream, handler);
-            self.drive(connection, &activity).await;
+            self.drive(connection, &activity, first_head).await;
         } else {
             let connection = http1_builder(&self.limits).serve_connection(stream, handler);
-            self.drive(connection, &activity).await;
+            self.drive(connection, &activity, first_head).await;
         }
     }
 
-    async fn drive<C: Drain>(mut self, connection: C, activity: &Activity) {
+    async fn drive<C: Drain>(mut self, connection: C, activity: &Activity, first_head: Duration) {
         let mut connection = pin!(connection);
+        // The timer of hyper for heads is for HTTP/1.1 only: a head that never ends would pass for an idle HTTP/2 connection.
+        let mut first_head = pin!(tokio::time::sleep(first_head));
+        let mut unused = true;
         let mut seen = activity.state();
         let mut draining = false;
         loop {
@@ -84,18 +87,27 @@ impl<S: Service> Surroundings<S> {
                     draining = true;
                     connection.as_mut().drain();
                 }
+                () = first_head.as_mut(), if unused => {
+                    unused = activity.state().begun == 0;
+                    if unused {
+                        return say_goodbye(connection).await;
+                    }
+                }
                 () = tokio::time::sleep(self.limits.idle_timeout) => {
                     let now = activity.state();
                     if now.is_idle_since(seen) {
-                        connection.as_mut().drain();
-                        let _ = tokio::time::timeout(GOODBYE, connection.as_mut()).await;
-                        return;
+                        return say_goodbye(connection).await;
                     }
                     seen = now;
                 }
             }
         }
     }
+}
+
+async fn say_goodbye<C: Drain>(mut connection: Pin<&mut C>) {
+    connection.as_mut().drain();
+    let _ = tokio::time::timeout(GOODBYE, connection).await;
 }
 
 /// Ends when the server drains, or is gone.

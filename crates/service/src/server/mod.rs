@@ -2,7 +2,8 @@
 //!
 //! HTTP/1.1 and HTTP/2 over TLS (chosen by ALPN), HTTP/1.1 without. A client may be slow only for so long: for the TLS
 //! handshake, for a request's head, and for silence between requests there is a time limit here; for the body the
-//! reader of the body has one. The number of connections is bounded; beyond it the kernel's queue waits.
+//! reader of the body has one. The number of connections is bounded; beyond it the kernel's queue waits. One source has
+//! only a part of them; what it opens beyond is closed at once.
 
 mod connection;
 mod tls;
@@ -20,14 +21,21 @@ use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 pub use tls::{ServerCertificate, TlsError};
+
+use crate::limits::{Share, Shares, Source};
 
 use connection::{Surroundings, told};
 
 /// How long the accept loop pauses when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// One source has a sixteenth of the connections, so that it takes many to keep others out.
+const SOURCES: usize = 16;
+/// But at least as many as two browsers open; and as many are kept for others when this machine has all the rest.
+const FEW: usize = 16;
 
 /// What answers requests.
 pub trait Service: Send + Sync + 'static {
@@ -44,7 +52,8 @@ pub trait Service: Send + Sync + 'static {
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
-    /// For the TLS handshake, and from the end of one request's answer to the end of the next one's head.
+    /// From the start of a connection, handshake included, to the end of its first request's head; under HTTP/1.1 also from
+    /// the end of one request's answer to the end of the next one's head.
     pub header_timeout: Duration,
     /// For an HTTP/2 connection without requests.
     pub idle_timeout: Duration,
@@ -136,7 +145,8 @@ impl<S: Service> Server<S> {
     /// Serves until `stop` ends, then lets running requests finish within the drain timeout.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let (drain, draining) = watch::channel(false);
-        let places = Arc::new(Semaphore::new(self.limits.connections));
+        // Without TLS there is a proxy in front, which is the source of everything, and limits its clients itself.
+        let places = Places::new(self.limits.connections, self.tls.is_none());
         let surroundings = Surroundings { service: self.service, limits: self.limits, draining };
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
@@ -145,10 +155,10 @@ impl<S: Service> Server<S> {
                 () = stop.as_mut() => break,
                 accepted = accept(&self.listener.socket, &places) => accepted,
             };
-            if let Some((stream, peer, place)) = accepted {
+            if let Some((stream, source, place)) = accepted {
                 let (tls, surroundings) = (self.tls.clone(), surroundings.clone());
                 connections.spawn(async move {
-                    greet(stream, peer.ip(), tls, surroundings).await;
+                    greet(stream, source, tls, surroundings).await;
                     drop(place);
                 });
             }
@@ -168,13 +178,35 @@ impl<S: Service> Server<S> {
     }
 }
 
-async fn accept(
-    socket: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+/// What there is room for.
+struct Places {
+    all: Arc<Semaphore>,
+    sources: Arc<Shares>,
+}
+
+impl Places {
+    fn new(connections: usize, behind_proxy: bool) -> Self {
+        let loopback = connections.saturating_sub(FEW).max(FEW);
+        let part = connections.checked_div(SOURCES).unwrap_or(0).max(FEW);
+        let each = if behind_proxy { loopback } else { part };
+        Self { all: Arc::new(Semaphore::new(connections)), sources: Shares::new(connections, each, loopback) }
+    }
+}
+
+/// The room of one connection.
+type Place = (OwnedSemaphorePermit, Share);
+
+async fn accept(socket: &TcpListener, places: &Places) -> Option<(TcpStream, IpAddr, Place)> {
+    let place = Arc::clone(&places.all).acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+        Ok((stream, peer)) => {
+            let mut share = places.sources.share(Source::from(peer.ip()));
+            if !share.grow_to(1) {
+                tracing::debug!(target: "assay::connection", "too many connections from one address");
+                return None;
+            }
+            Some((stream, peer.ip(), (place, share)))
+        }
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -192,11 +224,13 @@ async fn greet<S: Service>(
 ) {
     // Answers are small and complete: waiting to fill packets only delays them.
     let _ = stream.set_nodelay(true);
+    let first_head_within = surroundings.limits.header_timeout;
+    let accepted = Instant::now();
     let Some(tls) = tls else {
-        return surroundings.serve(stream, source, false).await;
+        return surroundings.serve(stream, source, false, first_head_within).await;
     };
     let mut draining = surroundings.draining.clone();
-    let handshake = tokio::time::timeout(surroundings.limits.header_timeout, tls.accept(stream));
+    let handshake = tokio::time::timeout(first_head_within, tls.accept(stream));
     let stream = tokio::select! {
         stream = handshake => stream,
         () = told(&mut draining) => return,
@@ -204,7 +238,8 @@ async fn greet<S: Service>(
     match stream {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            surroundings.serve(stream, source, http2).await;
+            let left = first_head_within.saturating_sub(accepted.elapsed());
+            surroundings.serve(stream, source, http2, left).await;
         }
         Ok(Err(error)) => tracing::debug!(target: "assay::connection", %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(target: "assay::connection", "TLS handshake took too long"),

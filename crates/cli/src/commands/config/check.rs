@@ -54,7 +54,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 /// What is wrong with the files that the configuration names, all of it.
 fn problems(config: &Config, output: &Output) -> Vec<String> {
     let mut problems = Vec::new();
-    if !is_made(config, &config.tls.cert)
+    if !config.plain_http
+        && !is_made(config, &config.tls.cert)
         && let Err(error) = ServerCertificate::load(&config.tls.cert, &config.tls.key)
     {
         problems.push(visible(&error.to_string()));
