@@ -60,8 +60,9 @@ fn the_example_is_a_configuration_that_can_be_used() {
     assert_eq!((checked.code, checked.stderr.as_str()), (0, ""), "{checked:?}");
     assert!(checked.stdout.contains("public_url = \"https://attest.example.org\""), "{}", checked.stdout);
 
-    // What is commented out is right, too: only one source of the master key may be left.
-    let lines = example.lines().filter(|line| !line.contains("master_key_credential"));
+    // What is commented out is right, too: only one source of the master key may be left, and TLS or none.
+    let alternatives = ["master_key_credential", "#disabled", "#behind_proxy"];
+    let lines = example.lines().filter(|line| alternatives.iter().all(|other| !line.contains(other)));
     let uncommented: Vec<&str> =
         lines.map(|line| line.strip_prefix('#').filter(is_setting).unwrap_or(line)).collect();
     let checked = check(folder.path(), &uncommented.join("\n"), &[]);
