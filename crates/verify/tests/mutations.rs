@@ -128,7 +128,7 @@ const MUTATIONS: &[Row] = &[
     (Defect::TcbInfoDuplicateKey, &["collateral-malformed"], "intel.collateral-readable", "../../json/src/walk.rs", "JsonError::duplicate"),
     (Defect::TcbInfoNestingBomb, &["collateral-malformed"], "intel.collateral-readable", "../../json/src/walk.rs", "JsonError::TooDeep"),
     (Defect::TcbComponentsShort, &["collateral-malformed"], "intel.collateral-readable", "intel/tcb_info.rs", "entries, not 16"),
-    (Defect::TcbComponentMissing, &["collateral-malformed"], "intel.collateral-readable", "intel/tcb_info.rs", "`sgxtcbcomponents` is not a list of components"),
+    (Defect::TcbComponentMissing, &["collateral-malformed"], "intel.collateral-readable", "intel/tcb_info.rs", "an entry of `sgxtcbcomponents` has no `svn`"),
     (Defect::TcbNoMatchingLevel, &["tcb-level-not-found"], "sgx.tcb-level", "sgx.rs", "VerifyError::TcbLevelNotFound"),
     (Defect::TcbStatusUnknown, &["tcb-status-unknown"], "sgx.tcb-level", "sgx.rs", "VerifyError::TcbStatusUnknown { found: name.chars()"),
     (Defect::TcbRevoked, &["tcb-revoked"], "sgx.tcb-status", "sgx.rs", "VerifyError::TcbRevoked"),
