@@ -1,6 +1,7 @@
 //! The attest flow.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assay_policy::{ClaimSet, Decision, DenyReason, Limits, RuleRef};
@@ -213,14 +214,18 @@ pub(crate) fn check_baseline(
     baseline.check(tcb, named.as_deref()).map_err(below)
 }
 
-/// The baseline that the policy's configuration rules name.
+/// The baseline that the policy's configuration rules name. Several names are read as one that nobody knows, as is a value
+/// that is no text: a platform could be above the one that wins and below the one that was meant.
 pub(crate) fn named_baseline(policy: &ActivePolicy, incoming: &ClaimSet) -> Result<Option<String>, Refusal> {
     let properties = policy.program().configuration(incoming).map_err(Refusal::PolicyEvaluation)?;
-    let named = properties.iter().rev().find(|property| property.claim_type.as_ref() == TCB_IDENTIFIER);
-    Ok(named.and_then(|property| match &property.value {
-        assay_policy::Value::String(name) => Some(name.as_ref().to_owned()),
-        _ => None,
-    }))
+    let named = properties.iter().filter(|property| property.claim_type.as_ref() == TCB_IDENTIFIER);
+    let names: BTreeSet<String> = named
+        .map(|property| match &property.value {
+            assay_policy::Value::String(name) => name.as_ref().to_owned(),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    Ok((!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
 fn deciding_rule(decision: &Decision) -> Option<RuleRef> {

@@ -144,9 +144,16 @@ mod tests {
             assert_eq!(unknown(&name(known)), None, "{known}");
         }
         assert_eq!(unknown(&name("99")), Some("99".to_owned()));
-        // The last one holds.
-        assert_eq!(unknown(&format!("{}{}", name("99"), name("10"))), None);
-        assert_eq!(unknown(&format!("{}{}", name("10"), name("99"))), Some("99".to_owned()));
+        assert_eq!(unknown(&format!("{}{}", name("10"), name("10"))), None);
+        // Neither the first nor the last of several holds.
+        assert_eq!(unknown(&format!("{}{}", name("99"), name("10"))), Some("10, 99".to_owned()));
+        assert_eq!(unknown(&format!("{}{}", name("10"), name("15"))), Some("10, 15".to_owned()));
+        assert!(
+            unknown(
+                &name("10").replace('"', "").replace("x-ms-sgx-tcbidentifier", "\"x-ms-sgx-tcbidentifier\"")
+            )
+            .is_some()
+        );
     }
 
     #[test]

@@ -431,6 +431,33 @@ fn the_policy_can_name_a_baseline() {
 }
 
 #[test]
+fn a_policy_that_does_not_name_one_baseline_is_no_baseline() {
+    let rig = Rig::good();
+    let naming = |values: &[&str]| {
+        let issue =
+            |value: &&str| format!("=> issueproperty(type=\"x-ms-sgx-tcbidentifier\", value={value});");
+        let rules: String = values.iter().map(issue).collect();
+        format!(
+            "version=1.1; configurationrules{{ {rules} }}; authorizationrules{{=> permit();}}; issuancerules{{}};"
+        )
+    };
+    let answer = |values: &[&str]| {
+        let mut setting = rig.setting();
+        setting.policy = policy(&naming(values));
+        rig.appraise(&setting).answer
+    };
+    assert!(answer(&["\"10\"", "\"10\""]).is_ok());
+    // Neither the first nor the last of several wins, as the platform might be above one and below the other.
+    for values in [&["\"99\"", "\"10\""], &["\"10\"", "\"99\""], &["\"10\"", "\"15\""]] {
+        let refusal = answer(values).unwrap_err();
+        assert_eq!(refusal.code(), "below-baseline");
+    }
+    for value in ["10", "true"] {
+        assert_eq!(answer(&[value]).unwrap_err().code(), "below-baseline", "{value}");
+    }
+}
+
+#[test]
 fn records_replay_to_the_same_answer_and_show_what_was_changed() {
     let rig = Rig::good();
     let setting = rig.setting();
