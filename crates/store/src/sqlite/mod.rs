@@ -33,8 +33,8 @@ pub struct SqliteOptions {
     pub busy_timeout: Duration,
     /// Most pages of 4096 bytes that the database may have before `store-full`; `None`: as many as the disk takes.
     pub max_pages: Option<u32>,
-    /// How long a commit waits for company once the one before it was shared: under load this halves the processor time
-    /// for each request, and a lone writer never waits.
+    /// How long a commit waits for company once the one before it was shared: under load more decisions share
+    /// one write to disk, and a lone writer never waits.
     pub gather: Duration,
 }
 
