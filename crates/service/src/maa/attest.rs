@@ -58,16 +58,17 @@ async fn enclave(
     }
     // SDKs send a bearer with everything. It is looked at only where it matters: whose draft this is, whose evidence was
     // refused, and who may read why there is no token.
-    let caller = if draft { exchange.caller().await } else { Caller::Anonymous };
+    let caller = if draft { reader(exchange, provider).await } else { Caller::Anonymous };
     let mut attested = {
         let _turn =
             exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
         attest(exchange.app, provider, request, &caller).await.map_err(|error| refusal::failed(&error))?
     };
-    if attested.token.is_err() && exchange.parts.headers.contains_key(AUTHORIZATION) {
-        let caller = exchange.caller().await;
-        attested.record_for(exchange.app, &caller).await.map_err(|error| refusal::failed(&error))?;
-    }
+    let caller = match (&attested.token, caller) {
+        (Err(_), Caller::Anonymous) if !draft => reader(exchange, provider).await,
+        (_, known) => known,
+    };
+    attested.record_for(exchange.app, &caller).await.map_err(|error| refusal::failed(&error))?;
     let refused = attested.token.as_ref().err();
     if !draft {
         let outcome = exchange.front.metrics.attestation(kind, provider.id.as_str(), refused);
@@ -76,21 +77,21 @@ async fn enclave(
     match &attested.token {
         Ok(token) => Ok(Answer::token(token)),
         Err(refused) => {
-            let explain = may_read(exchange, provider).await;
+            let explain = provider.options.explain_to_anonymous || matches!(caller, Caller::Bearer(_));
             Err(refusal::refused(refused, attested.deciding_rule.as_ref(), explain))
         }
     }
 }
 
-/// Whether the caller may see rule texts and claim values.
-async fn may_read(exchange: &Exchange<'_>, provider: &ProviderSnapshot) -> bool {
-    if provider.options.explain_to_anonymous {
-        return true;
+/// Who is calling, if that is a reader of this provider: a good token of the issuer without a role here is as good as
+/// none, so that it neither fills the provider's log nor sees rule texts and claim values.
+async fn reader(exchange: &Exchange<'_>, provider: &ProviderSnapshot) -> Caller {
+    if !exchange.parts.headers.contains_key(AUTHORIZATION) {
+        return Caller::Anonymous;
     }
-    exchange.parts.headers.contains_key(AUTHORIZATION) && {
-        let caller = exchange.caller().await;
-        exchange.app.auth.may(&caller, provider.id.as_str(), Permission::Read)
-    }
+    let caller = exchange.caller().await;
+    let may = exchange.app.auth.may(&caller, provider.id.as_str(), Permission::Read);
+    if may { caller } else { Caller::Anonymous }
 }
 
 fn tpm_message(exchange: &Exchange<'_>, body: &[u8]) -> Result<Answer, Problem> {
