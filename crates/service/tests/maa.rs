@@ -13,8 +13,12 @@
 
 mod common;
 
+use assay_service::audit::latest;
+use assay_service::config::Overrides;
+use assay_service::dev::DevFolder;
 use assay_silicon::intel::{Kind, SimulateOptions};
-use assay_token::{Algorithm, Expectations, Jwks, base64url, verify};
+use assay_token::lifecycle::Purpose;
+use assay_token::{Algorithm, Expectations, Header, Jwks, base64url, issue, verify};
 use bytes::Bytes;
 use common::{Reply, TestService, claims};
 use http::Request;
@@ -149,6 +153,50 @@ async fn a_denial_is_explained_to_readers_only() {
     assert_eq!(reader.problem(), denied);
     assert!(reader.message().contains("line 3, column 3"), "{}", reader.message());
     assert!(reader.message().contains("x-ms-sgx-svn"), "{}", reader.message());
+}
+
+/// A bearer with these roles, of a deployment that serves as somebody else's OpenID Connect issuer here.
+fn bearer_of(issuer: &TestService, roles: &[&str]) -> String {
+    let provider = issuer.app.registry.default_provider().unwrap();
+    let now = u64::try_from(issuer.app.clock.now().0).unwrap();
+    let key = provider.keys.signing_key(Purpose::AttestationToken, now).unwrap();
+    let claims = json!({
+        "iss": issuer.app.config.public_url, "aud": "assay", "sub": "alice",
+        "iat": now, "nbf": now, "exp": now + 600, "roles": roles,
+    });
+    format!("Bearer {}", issue(&Header::jwt(key.kid, ""), &claims.to_string(), key.signer).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bearer_without_a_role_at_the_provider_leaves_no_row() {
+    let issuer = TestService::start().await;
+    let settings = format!(
+        "[egress]\nallow = [\"{host}\"]\n[[auth.issuers]]\nissuer = \"{url}\"\naudiences = [\"assay\"]\n\
+         ca_file = \"{ca}\"\n[[auth.issuers.role]]\nvalue = \"Here\"\nprovider = \"default\"\ngrants = \"reader\"\n\
+         [[auth.issuers.role]]\nvalue = \"Elsewhere\"\nprovider = \"other\"\ngrants = \"admin\"\n",
+        host = issuer.app.config.public_url.trim_start_matches("https://"),
+        url = issuer.app.config.public_url,
+        ca = DevFolder::new(&issuer.data()).ca_certificate().display(),
+    );
+    let service = TestService::with(&settings, &Overrides::default()).await;
+    let path = format!("/attest/SgxEnclave{VERSION}");
+    let rows = || latest(service.app.store.as_ref(), "default", 100).unwrap().len();
+    let good = service.simulate(Kind::Sgx, &SimulateOptions::default()).request;
+    let mut broken = good.clone();
+    broken["quote"] = base64url::encode(&[3; 5000]).into();
+    let mut draft = good;
+    draft["draftPolicyForAttestation"] = PERMIT.into();
+    for (roles, expected) in [(&["Here"], 1), (&["Elsewhere"], 0), (&["Unknown"], 0)] {
+        for (body, status) in [(&broken, 400), (&draft, 200)] {
+            let before = rows();
+            let request = Request::post(&path)
+                .header("authorization", bearer_of(&issuer, roles))
+                .header("content-type", "application/json");
+            let reply = service.send(request.body(Full::new(body.to_string().into())).unwrap()).await;
+            assert_eq!(reply.status, status, "{}", reply.message());
+            assert_eq!(rows() - before, expected, "{roles:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
