@@ -147,15 +147,6 @@ pub fn all() -> impl Iterator<Item = &'static ClaimInfo> {
     COMMON_CLAIMS.iter().chain(SGX_CLAIMS)
 }
 
-/// The claims that evidence of a kind can produce.
-#[must_use]
-pub const fn claims_of(kind: AttestationType) -> &'static [ClaimInfo] {
-    match kind {
-        AttestationType::SgxEnclave | AttestationType::OpenEnclave => SGX_CLAIMS,
-        AttestationType::Tpm => &[],
-    }
-}
-
 /// Names no policy may issue: registered JWT claims and aliases that only the service writes (RFC 7519 section 4.1, RFC 7800).
 const RESERVED: &[&str] = &[
     "iss",

@@ -76,14 +76,6 @@ pub struct Window {
     pub until: UnixTime,
 }
 
-impl Window {
-    /// The time both windows share; empty if `from` is after `until`.
-    #[must_use]
-    pub fn intersect(self, other: Self) -> Self {
-        Self { from: self.from.max(other.from), until: self.until.min(other.until) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -187,12 +187,6 @@ impl Collateral {
         self.windows.iter().map(|(_, window)| window.from).max().unwrap_or(UnixTime(i64::MIN))
     }
 
-    /// Whether everything in the set is valid at `now`.
-    #[must_use]
-    pub fn is_valid_at(&self, now: UnixTime) -> bool {
-        self.windows.iter().all(|(_, window)| window.from <= now && now <= window.until)
-    }
-
     pub(crate) fn check_dates(&self, now: UnixTime, report: &mut Report) {
         let before = report.errors().count();
         for (dated, window) in &self.windows {
