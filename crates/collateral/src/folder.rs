@@ -101,6 +101,12 @@ impl CollateralFolder {
         self.sets.load().find(platform).map(|set| Arc::clone(&set.collateral))
     }
 
+    /// The best set for the family of another one, if any part of that one is older.
+    #[must_use]
+    pub fn newer_than(&self, given: &Collateral) -> Option<Entry> {
+        self.sets.load().newer_than(given).map(Entry::of)
+    }
+
     /// The bytes that a set was made from.
     #[must_use]
     pub fn raw(&self, digest: &[u8; 32]) -> Option<Arc<RawCollateral>> {

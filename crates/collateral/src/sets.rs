@@ -4,11 +4,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use assay_verify::intel::{Collateral, PckCa, PlatformKey, RawCollateral};
+use assay_verify::error::Document;
+use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::{TrustAnchors, UnixTime};
-use x509_cert::Certificate;
-use x509_cert::crl::CertificateList;
-use x509_cert::der::Decode;
 
 /// A verified set with the bytes it was made from.
 #[derive(Clone, Debug)]
@@ -50,24 +48,14 @@ impl Set {
             let failed: Vec<String> = failed.map(|error| format!("{}: {error}", error.code())).collect();
             return Err(failed.join("; "));
         };
-        let ca = pck_ca(&raw).ok_or("its PCK CRL is of neither PCK CA")?;
-        let platform = PlatformKey { fmspc: collateral.tcb_info.fmspc, ca };
-        let age = Age::of(&collateral, &raw).ok_or("the dates of its CRLs cannot be read")?;
-        Ok(Self { platform, collateral: Arc::new(collateral), raw: Arc::new(raw), age })
+        let age = Age::of(&collateral);
+        Ok(Self {
+            platform: collateral.platform(),
+            collateral: Arc::new(collateral),
+            raw: Arc::new(raw),
+            age,
+        })
     }
-}
-
-/// Which authority's PCK certificates a set judges: the name of the first certificate behind its PCK CRL. Only for sets
-/// that were verified.
-fn pck_ca(raw: &RawCollateral) -> Option<PckCa> {
-    let chain = Certificate::load_pem_chain(raw.pck_crl_issuer_chain.as_bytes()).ok()?;
-    let subject = chain.first()?.tbs_certificate().subject().to_string();
-    let names = [
-        (PckCa::Processor, "CN=Intel SGX PCK Processor CA"),
-        (PckCa::Platform, "CN=Intel SGX PCK Platform CA"),
-    ];
-    let has = |name: &str| subject.split(',').any(|part| part.trim() == name);
-    names.into_iter().find(|(_, name)| has(name)).map(|(ca, _)| ca)
 }
 
 /// The best set for each platform family, and every set by its digest.
@@ -84,6 +72,12 @@ impl Sets {
 
     pub(crate) fn find(&self, platform: &PlatformKey) -> Option<&Set> {
         self.by_platform.get(platform)
+    }
+
+    /// The held set of the same family, if a part of this one is older than that.
+    pub(crate) fn newer_than(&self, given: &Collateral) -> Option<&Set> {
+        let held = self.find(&given.platform())?;
+        held.age.is_newer_somewhere(Age::of(given)).then_some(held)
     }
 
     pub(crate) fn by_digest(&self, digest: &[u8; 32]) -> Option<&Set> {
@@ -107,15 +101,21 @@ impl Sets {
 }
 
 impl Age {
-    fn of(collateral: &Collateral, raw: &RawCollateral) -> Option<Self> {
-        Some(Self {
-            tcb_info: collateral.tcb_info.window.from,
-            qe_identity: collateral.qe_identity.window.from,
-            root_crl: crl_date(&raw.root_ca_crl)?,
-            pck_crl: crl_date(&raw.pck_crl)?,
+    fn of(collateral: &Collateral) -> Self {
+        // Without a date it is older than anything.
+        let issued = |document| collateral.issued(document).unwrap_or(UnixTime(i64::MIN));
+        Self {
+            tcb_info: issued(Document::TcbInfo),
+            qe_identity: issued(Document::QeIdentity),
+            root_crl: issued(Document::RootCrl),
+            pck_crl: issued(Document::PckCrl),
             tcb_evaluation: collateral.tcb_info.evaluation_number,
             qe_evaluation: collateral.qe_identity.evaluation_number,
-        })
+        }
+    }
+
+    fn is_newer_somewhere(self, other: Self) -> bool {
+        matches!(self.beside(other), Fit::Best | Fit::Mixed)
     }
 
     fn beside(self, held: Self) -> Fit {
@@ -131,12 +131,4 @@ impl Age {
             (false, _) => Fit::NotNewer,
         }
     }
-}
-
-/// When a revocation list was issued. Only for sets that were verified.
-fn crl_date(hexadecimal: &str) -> Option<UnixTime> {
-    let der = hex::decode(hexadecimal.trim()).ok()?;
-    let list: CertificateList = CertificateList::from_der(&der).ok()?;
-    let since_1970 = list.tbs_cert_list.this_update.to_unix_duration();
-    i64::try_from(since_1970.as_secs()).ok().map(UnixTime)
 }

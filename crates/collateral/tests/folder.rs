@@ -119,6 +119,42 @@ fn nothing_goes_back() {
 }
 
 #[test]
+fn a_set_is_older_if_any_part_of_it_is() {
+    let fixture = Fixture::new();
+    let folder = fixture.folder();
+    let verified = |set: &Collateral| {
+        let raw = assay_verify::intel::RawCollateral::from_json(json(set).as_bytes()).unwrap();
+        let anchors = TrustAnchors::vendor();
+        let anchors = anchors.with_intel_root(fixture.intel.root_public_key(), AnchorOrigin::Simulated);
+        assay_verify::intel::Collateral::verify(&raw, &anchors).collateral.unwrap()
+    };
+    let (held, older) =
+        (fixture.set(Ca::Platform, NOW - DAY, 18), fixture.set(Ca::Platform, NOW - 2 * DAY, 18));
+    assert!(folder.newer_than(&verified(&older)).is_none(), "nothing is held");
+    fixture.write_set("set.json", &held);
+    folder.reload();
+    let with = |change: fn(&mut Collateral, &Collateral)| {
+        let mut set = held.clone();
+        change(&mut set, &older);
+        folder.newer_than(&verified(&set)).is_some()
+    };
+    assert!(!with(|_, _| ()), "the same");
+    assert!(with(|set, old| set.pck_crl.clone_from(&old.pck_crl)));
+    assert!(with(|set, old| set.root_ca_crl.clone_from(&old.root_ca_crl)));
+    assert!(with(|set, old| {
+        set.tcb_info.clone_from(&old.tcb_info);
+        set.tcb_info_signature.clone_from(&old.tcb_info_signature);
+    }));
+    assert!(with(|set, old| {
+        set.qe_identity.clone_from(&old.qe_identity);
+        set.qe_identity_signature.clone_from(&old.qe_identity_signature);
+    }));
+    assert!(folder.newer_than(&verified(&fixture.set(Ca::Platform, NOW - DAY, 17))).is_some());
+    assert!(folder.newer_than(&verified(&fixture.set(Ca::Platform, NOW - 100, 18))).is_none());
+    assert!(folder.newer_than(&verified(&fixture.set(Ca::Processor, NOW - 2 * DAY, 18))).is_none());
+}
+
+#[test]
 fn newer_and_older_at_once_is_not_used() {
     let fixture = Fixture::new();
     let folder = fixture.folder();

@@ -14,7 +14,8 @@
 mod common;
 
 use assay_service::config::Overrides;
-use assay_silicon::intel::{Kind, SimulateOptions};
+use assay_service::dev::DevFolder;
+use assay_silicon::intel::{Ca, CollateralSpec, Intel, Kind, PlatformSpec, SimulateOptions, TcbStatus};
 use assay_token::base64url;
 use common::TestService;
 use http::Request;
@@ -171,6 +172,16 @@ async fn appraisals_are_verdicts_for_readers() {
     body["collateral"] = serde_json::to_value(&simulated.collateral).unwrap();
     let under = service.as_admin("POST", "/providers/default/v1/appraisals", body.to_string()).await.ok();
     assert_eq!(under["outcome"], "genuine");
+    // A revocation list of two months ago might miss this very platform.
+    let now = service.app.clock.now().0;
+    let silicon = DevFolder::new(&service.data()).silicon();
+    let (intel, ()) = Intel::update(&silicon, now, |_| Ok(())).unwrap();
+    let mut spec = CollateralSpec::for_platform(&PlatformSpec::new(Ca::Platform, TcbStatus::UpToDate));
+    spec.issue = Some(now - 60 * 24 * 60 * 60);
+    body["collateral"]["pck_crl"] = intel.collateral(&spec, now).unwrap().pck_crl.into();
+    let older = service.as_admin("POST", "/v1/appraisals", body.to_string()).await;
+    assert_eq!(older.problem(), (400, "InvalidParameter".into(), "collateral-older".into()));
+    body["collateral"] = serde_json::to_value(&simulated.collateral).unwrap();
     // Runtime data as the attest routes take it, with and without a type.
     let data = body["runtimeData"].clone();
     for (data_type, claim) in [("JSON", "x-ms-runtime"), ("Binary", "x-ms-sgx-ehd")] {

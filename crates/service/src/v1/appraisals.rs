@@ -102,19 +102,18 @@ fn collateral(members: &Members<'_>) -> Result<Option<RawCollateral>, Problem> {
     })
 }
 
-/// Collateral of callers may not be older than what the service holds for the family: with the set of
-/// last year, a platform that is out of date since would still look well. A set that does not verify is refused by the
-/// judgement, with every check.
+/// Collateral of callers may in no part be older than what the service holds for the platforms: with the TCB info of last
+/// year a platform that is out of date since would still look well, with its revocation lists one that was revoked.
 fn check_age(app: &App, given: &Collateral) -> Result<(), Problem> {
-    let fmspc = given.tcb_info.fmspc;
-    let (number, issued) = (given.evaluation_number(), given.tcb_info.window.from);
-    let held = app.collateral.0.inventory().into_iter().filter(|held| held.platform.fmspc == fmspc);
-    let newer = held.into_iter().find(|held| held.evaluation_number > number || held.issued > issued);
-    let Some(held) = newer else { return Ok(()) };
+    let Some(held) = app.collateral.0.newer_than(given) else { return Ok(()) };
     let message = format!(
-        "The collateral (TCB evaluation {number}, of {issued}) is older than what the service holds (TCB evaluation {}, \
-         of {}). Leave `collateral` out, or judge offline with `assay verify`.",
-        held.evaluation_number, held.issued
+        "A part of the collateral (TCB evaluation {}, TCB info of {}) is older than what the service holds (TCB evaluation \
+         {}, TCB info of {}): TCB info, QE identity and both revocation lists count. Leave `collateral` out, or judge \
+         offline with `assay verify`.",
+        given.evaluation_number(),
+        given.tcb_info.window.from,
+        held.evaluation_number,
+        held.issued
     );
     Err(Problem::invalid_parameter("collateral-older", message))
 }

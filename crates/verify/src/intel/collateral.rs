@@ -163,6 +163,13 @@ impl Collateral {
         self.origin
     }
 
+    /// When the vendor issued a document of the set; `None` for the chains, whose certificates have dates of their own.
+    #[must_use]
+    pub fn issued(&self, document: Document) -> Option<UnixTime> {
+        let of = |dated: &Dated| matches!(dated, Dated::Document(found) if *found == document);
+        self.windows.iter().find(|(dated, _)| of(dated)).map(|(_, window)| window.from)
+    }
+
     /// The lower of the two TCB evaluation numbers.
     #[must_use]
     pub fn evaluation_number(&self) -> u32 {
