@@ -5,7 +5,7 @@ use std::ops::Deref;
 use crate::crypto::sha256;
 use crate::intel::{INTEL_SGX_ROOT_CERTIFICATES, INTEL_SGX_ROOT_KEY};
 use crate::time::UnixTime;
-use crate::x509::Certificate;
+use crate::x509::P256Certificate;
 
 /// Who vouches for a trust anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +65,7 @@ impl TrustAnchors {
         der: &[u8],
         origin: AnchorOrigin,
     ) -> Result<Self, &'static str> {
-        self.intel.push((Certificate::parse(der)?.public_key, origin));
+        self.intel.push((P256Certificate::parse(der)?.public_key, origin));
         self.intel_certificates.push(sha256(&[der]));
         Ok(Self::of(self.intel, self.intel_certificates))
     }

@@ -4,13 +4,75 @@
 mod native;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod pure;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod rsa;
 
 #[cfg(not(target_arch = "wasm32"))]
 use native as backend;
 #[cfg(target_arch = "wasm32")]
 use pure as backend;
 
-pub(crate) use backend::{CertificateKey, P256Key};
+pub(crate) use backend::P256Key;
+
+/// A signature scheme: key type, padding, hash and encoding. ECDSA signatures are DER unless the name says `Fixed`, which is
+/// `r || s`, big-endian. RSA keys have 2048 to 8192 bits, and the salt of PSS is as long as the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    EcdsaP256Sha256,
+    EcdsaP256Sha384,
+    EcdsaP384Sha256,
+    EcdsaP384Sha384,
+    EcdsaP256Sha256Fixed,
+    EcdsaP384Sha384Fixed,
+    RsaPkcs1Sha256,
+    RsaPkcs1Sha384,
+    RsaPkcs1Sha512,
+    RsaPssSha256,
+    RsaPssSha384,
+    RsaPssSha512,
+}
+
+impl Scheme {
+    /// Bytes of the hash.
+    #[cfg(any(test, target_arch = "wasm32"))]
+    const fn hash_length(self) -> usize {
+        match self {
+            Self::EcdsaP256Sha256
+            | Self::EcdsaP384Sha256
+            | Self::EcdsaP256Sha256Fixed
+            | Self::RsaPkcs1Sha256
+            | Self::RsaPssSha256 => 32,
+            Self::EcdsaP256Sha384
+            | Self::EcdsaP384Sha384
+            | Self::EcdsaP384Sha384Fixed
+            | Self::RsaPkcs1Sha384
+            | Self::RsaPssSha384 => 48,
+            Self::RsaPkcs1Sha512 | Self::RsaPssSha512 => 64,
+        }
+    }
+}
+
+/// A public key, read once, for signatures of one scheme.
+#[derive(Debug)]
+pub(crate) struct SignatureKey {
+    scheme: Scheme,
+    key: backend::Key,
+}
+
+impl SignatureKey {
+    /// Takes what a `SubjectPublicKeyInfo` holds: the uncompressed point, or `RSAPublicKey` as DER. `None` if it is no such key.
+    pub(crate) fn new(scheme: Scheme, key: &[u8]) -> Option<Self> {
+        backend::Key::new(scheme, key).map(|key| Self { scheme, key })
+    }
+
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verify(message, signature)
+    }
+}
 
 /// SHA-256 over the concatenation of `parts`.
 #[must_use]
@@ -18,9 +80,21 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     backend::sha256(parts)
 }
 
+/// SHA-384 over the concatenation of `parts`.
+#[must_use]
+pub(crate) fn sha384(parts: &[&[u8]]) -> [u8; 48] {
+    backend::sha384(parts)
+}
+
+/// SHA-512 over the concatenation of `parts`.
+#[must_use]
+pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
+    backend::sha512(parts)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{native, pure};
+    use super::{Scheme, native, pure};
 
     #[test]
     fn both_backends_hash_alike() {
@@ -59,8 +133,9 @@ mod tests {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let point: [u8; 65] = pair.public_key().as_ref().try_into().unwrap();
         let signature = pair.sign(&SystemRandom::new(), b"message").unwrap();
+        let scheme = Scheme::EcdsaP256Sha256;
         let (fast, slow) =
-            (native::CertificateKey::new(&point).unwrap(), pure::CertificateKey::new(&point).unwrap());
+            (native::Key::new(scheme, &point).unwrap(), pure::Key::new(scheme, &point).unwrap());
         assert!(fast.verify(b"message", signature.as_ref()) && slow.verify(b"message", signature.as_ref()));
         assert!(!fast.verify(b"massage", signature.as_ref()) && !slow.verify(b"massage", signature.as_ref()));
         for bit in 0..signature.as_ref().len() * 8 {
@@ -78,5 +153,71 @@ mod tests {
         assert!(pure::P256Key::new(&point).is_none());
         assert!(native::P256Key::new(&[0; 65]).is_none());
         assert!(pure::P256Key::new(&[0; 65]).is_none());
+    }
+
+    /// Every bit of a signature, and of the first and last bytes of an RSA one, with both backends.
+    fn compare(scheme: Scheme, key: &[u8], signature: &[u8]) {
+        let (fast, slow) = (native::Key::new(scheme, key).unwrap(), pure::Key::new(scheme, key).unwrap());
+        assert!(fast.verify(b"message", signature), "{scheme:?}");
+        assert!(slow.verify(b"message", signature), "{scheme:?}");
+        assert!(!fast.verify(b"massage", signature) && !slow.verify(b"massage", signature), "{scheme:?}");
+        let edges = (0..signature.len()).filter(|at| *at < 2 || at + 2 >= signature.len() || at % 97 == 0);
+        for at in edges {
+            for bit in 0..8 {
+                let mut flipped = signature.to_vec();
+                flipped[at] ^= 1 << bit;
+                assert!(!fast.verify(b"message", &flipped), "{scheme:?} {at} {bit}");
+                assert!(!slow.verify(b"message", &flipped), "{scheme:?} {at} {bit}");
+            }
+        }
+        for broken in [&signature[1..], &[&[0], signature].concat(), &[signature, &[0]].concat(), &[]] {
+            assert!(!fast.verify(b"message", broken) && !slow.verify(b"message", broken), "{scheme:?}");
+        }
+    }
+
+    #[test]
+    fn both_backends_agree_on_p384() {
+        use aws_lc_rs::rand::SystemRandom;
+        use aws_lc_rs::signature::{
+            ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+        };
+        for (signing, scheme) in [
+            (&ECDSA_P384_SHA384_ASN1_SIGNING, Scheme::EcdsaP384Sha384),
+            (&ECDSA_P384_SHA384_FIXED_SIGNING, Scheme::EcdsaP384Sha384Fixed),
+        ] {
+            let pair = EcdsaKeyPair::generate(signing).unwrap();
+            let signature = pair.sign(&SystemRandom::new(), b"message").unwrap();
+            compare(scheme, pair.public_key().as_ref(), signature.as_ref());
+        }
+    }
+
+    #[test]
+    fn both_backends_agree_on_rsa() {
+        use aws_lc_rs::rand::SystemRandom;
+        use aws_lc_rs::rsa::KeySize;
+        use aws_lc_rs::signature::{
+            KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+            RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+        };
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let schemes: [(&dyn RsaEncoding, Scheme); 6] = [
+            (&RSA_PKCS1_SHA256, Scheme::RsaPkcs1Sha256),
+            (&RSA_PKCS1_SHA384, Scheme::RsaPkcs1Sha384),
+            (&RSA_PKCS1_SHA512, Scheme::RsaPkcs1Sha512),
+            (&RSA_PSS_SHA256, Scheme::RsaPssSha256),
+            (&RSA_PSS_SHA384, Scheme::RsaPssSha384),
+            (&RSA_PSS_SHA512, Scheme::RsaPssSha512),
+        ];
+        for (encoding, scheme) in schemes {
+            let mut signature = vec![0; 256];
+            pair.sign(encoding, &SystemRandom::new(), b"message", &mut signature).unwrap();
+            compare(scheme, pair.public_key().as_ref(), &signature);
+            for (_, other) in schemes.iter().filter(|(_, other)| *other != scheme) {
+                let key = pair.public_key().as_ref();
+                let (fast, slow) =
+                    (native::Key::new(*other, key).unwrap(), pure::Key::new(*other, key).unwrap());
+                assert!(!fast.verify(b"message", &signature) && !slow.verify(b"message", &signature));
+            }
+        }
     }
 }

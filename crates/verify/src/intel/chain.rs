@@ -10,13 +10,13 @@ use der::asn1::ObjectIdentifier;
 use super::pck::{PckExtension, SGX_EXTENSION};
 use super::rule;
 use crate::cache::ChainCache;
-use crate::crypto::{CertificateKey, P256Key, sha256};
+use crate::crypto::{P256Key, Scheme, SignatureKey, sha256};
 use crate::error::{CertificateRole, VerifyError};
 use crate::pem;
 use crate::report::CheckDef;
 use crate::time::Window;
 use crate::trust::{AnchorOrigin, TrustAnchors};
-use crate::x509::Certificate;
+use crate::x509::P256Certificate;
 
 /// A rule that a chain breaks. Several can be broken at once, and all are reported.
 pub(crate) type ChainFailure = (&'static CheckDef, VerifyError);
@@ -133,7 +133,7 @@ pub(crate) fn verify_pck_chain(
 }
 
 fn assemble(
-    leaf: Certificate<'_>,
+    leaf: P256Certificate<'_>,
     ca: Arc<CaChain>,
     mut failures: Vec<ChainFailure>,
 ) -> Result<VerifiedPck, Vec<ChainFailure>> {
@@ -257,15 +257,15 @@ fn read<'a>(
     der: &'a [u8],
     rule: &'static CheckDef,
     failures: &mut Vec<ChainFailure>,
-) -> Option<Certificate<'a>> {
-    Certificate::parse(der)
+) -> Option<P256Certificate<'a>> {
+    P256Certificate::parse(der)
         .map_err(|problem| failures.push((rule, VerifyError::CertificateMalformed { role, problem })))
         .ok()
 }
 
 fn check_issued_by(
     role: CertificateRole,
-    certificate: &Certificate<'_>,
+    certificate: &P256Certificate<'_>,
     issuer_name: &[u8],
     issuer_key: &[u8; 65],
     rule: &'static CheckDef,
@@ -274,7 +274,9 @@ fn check_issued_by(
     if certificate.issuer != issuer_name {
         failures.push((rule, VerifyError::IssuerMismatch { role }));
     }
-    if !CertificateKey::new(issuer_key).is_some_and(|key| certificate.is_signed_by(&key)) {
+    if !SignatureKey::new(Scheme::EcdsaP256Sha256, issuer_key)
+        .is_some_and(|key| certificate.is_signed_by(&key))
+    {
         failures.push((rule, VerifyError::CertificateSignature { role }));
     }
     failures
@@ -283,7 +285,7 @@ fn check_issued_by(
 /// A CA may sign certificates and revocation lists.
 fn check_ca(
     role: CertificateRole,
-    certificate: &Certificate<'_>,
+    certificate: &P256Certificate<'_>,
     rule: &'static CheckDef,
 ) -> Vec<ChainFailure> {
     let mut failures = check_extensions(role, certificate, &[], rule);
@@ -307,7 +309,7 @@ fn check_ca(
 }
 
 /// The TCB signer signs documents and nothing else.
-fn check_signer(certificate: &Certificate<'_>, rule: &'static CheckDef) -> Vec<ChainFailure> {
+fn check_signer(certificate: &P256Certificate<'_>, rule: &'static CheckDef) -> Vec<ChainFailure> {
     let role = CertificateRole::TcbSigner;
     let mut failures = check_end_entity(role, certificate, &[], rule);
     let name = certificate.common_name().unwrap_or_default();
@@ -318,7 +320,7 @@ fn check_signer(certificate: &Certificate<'_>, rule: &'static CheckDef) -> Vec<C
 }
 
 /// What must hold of a PCK certificate whoever issued it.
-fn check_pck_alone(certificate: &Certificate<'_>) -> Vec<ChainFailure> {
+fn check_pck_alone(certificate: &P256Certificate<'_>) -> Vec<ChainFailure> {
     let role = CertificateRole::Pck;
     let mut failures = check_end_entity(role, certificate, &[SGX_EXTENSION], &rule::PCK_ROLES);
     // Intel writes exactly this name; early certificates add words after it.
@@ -331,7 +333,7 @@ fn check_pck_alone(certificate: &Certificate<'_>) -> Vec<ChainFailure> {
 
 fn check_end_entity(
     role: CertificateRole,
-    certificate: &Certificate<'_>,
+    certificate: &P256Certificate<'_>,
     known: &[ObjectIdentifier],
     rule: &'static CheckDef,
 ) -> Vec<ChainFailure> {
@@ -351,7 +353,7 @@ fn check_end_entity(
 
 fn check_extensions(
     role: CertificateRole,
-    certificate: &Certificate<'_>,
+    certificate: &P256Certificate<'_>,
     known: &[ObjectIdentifier],
     rule: &'static CheckDef,
 ) -> Vec<ChainFailure> {

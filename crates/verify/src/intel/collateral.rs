@@ -13,7 +13,7 @@ use super::qe_identity::QeIdentity;
 use super::rule;
 use super::tcb_info::TcbInfo;
 use crate::cache::ChainCache;
-use crate::crypto::{CertificateKey, P256Key, sha256};
+use crate::crypto::{P256Key, Scheme, SignatureKey, sha256};
 use crate::error::{CertificateRole, Document, VerifyError};
 use crate::pem;
 use crate::report::{Check, CheckDef, Outcome, Report};
@@ -447,7 +447,7 @@ fn check_crl(crl: &Crl<'_>, document: Document, issuer: &[u8], key: &[u8; 65], r
     };
     if crl.issuer != issuer {
         report.fail(rule, VerifyError::CrlIssuer { document });
-    } else if CertificateKey::new(key).is_some_and(|key| crl.is_signed_by(&key)) {
+    } else if SignatureKey::new(Scheme::EcdsaP256Sha256, key).is_some_and(|key| crl.is_signed_by(&key)) {
         report.pass(rule);
     } else {
         report.fail(rule, VerifyError::CollateralSignature { document });

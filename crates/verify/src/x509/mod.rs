@@ -2,32 +2,28 @@
 //!
 //! RFC 5280 sections 4.1 and 5.1. Raw bytes of what is signed are kept, names are compared by their encoding (all the
 //! vendors' certificates in one chain are encoded by one tool), and a critical extension that is not understood refuses the
-//! certificate. Only ECDSA with P-256 and SHA-256 occurs in Intel's chains.
+//! certificate. Intel's chains have ECDSA with P-256 and SHA-256 only, AMD's RSASSA-PSS with SHA-384.
 
 use der::asn1::{GeneralizedTime, ObjectIdentifier, UtcTime};
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
-use crate::crypto::CertificateKey;
+use crate::crypto::SignatureKey;
 use crate::time::{UnixTime, Window};
 
-/// `AlgorithmIdentifier` content: OID ecdsa-with-SHA256 (RFC 5758 section 3.2), no parameters.
-const ECDSA_SHA256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-/// `AlgorithmIdentifier` content: OID ecPublicKey, curve prime256v1 (RFC 5480 section 2.1.1).
-const EC_P256: &[u8] = &[
-    0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03,
-    0x01, 0x07,
-];
+mod algorithm;
+mod crl;
+
+pub(crate) use algorithm::{PublicKey, SignatureAlgorithm};
+pub(crate) use crl::Crl;
+
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const SUBJECT_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
-const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// A certificate has 5 to 7 extensions; the bound only stops nonsense.
 const MAX_EXTENSIONS: usize = 32;
-/// Intel's platform CRL of 2026 lists 60 certificates in 3.3 KiB. 256 KiB hold about 6000 entries.
-pub(crate) const MAX_CRL_SIZE: usize = 256 * 1024;
 
 /// What is wrong with a certificate or CRL, as a sentence for the report.
 pub(crate) type Malformed = &'static str;
@@ -35,17 +31,14 @@ pub(crate) type Malformed = &'static str;
 /// A certificate, read but not verified.
 #[derive(Debug)]
 pub(crate) struct Certificate<'a> {
-    /// The bytes that are signed.
-    tbs: &'a [u8],
-    signature: &'a [u8],
+    signed: Signed<'a>,
     /// Content of the issuer's name.
     pub(crate) issuer: &'a [u8],
     /// Content of the subject's name.
     pub(crate) subject: &'a [u8],
     pub(crate) serial: &'a [u8],
     pub(crate) validity: Window,
-    /// The uncompressed P-256 point.
-    pub(crate) public_key: [u8; 65],
+    pub(crate) public_key: PublicKey<'a>,
     extensions: Vec<Extension<'a>>,
 }
 
@@ -54,6 +47,35 @@ struct Extension<'a> {
     id: ObjectIdentifier,
     critical: bool,
     value: &'a [u8],
+}
+
+/// A certificate of a chain in which only ECDSA with P-256 and SHA-256 occurs.
+#[derive(Debug)]
+pub(crate) struct P256Certificate<'a> {
+    certificate: Certificate<'a>,
+    /// The uncompressed point.
+    pub(crate) public_key: [u8; 65],
+}
+
+impl<'a> P256Certificate<'a> {
+    pub(crate) fn parse(der: &'a [u8]) -> Result<Self, Malformed> {
+        let certificate = Certificate::parse(der)?;
+        if certificate.algorithm() != SignatureAlgorithm::EcdsaSha256 {
+            return Err("it is not signed with ECDSA and SHA-256");
+        }
+        match certificate.public_key {
+            PublicKey::P256(point) => Ok(Self { public_key: *point, certificate }),
+            _ => Err("its public key is not on P-256"),
+        }
+    }
+}
+
+impl<'a> std::ops::Deref for P256Certificate<'a> {
+    type Target = Certificate<'a>;
+
+    fn deref(&self) -> &Certificate<'a> {
+        &self.certificate
+    }
 }
 
 /// `basicConstraints`.
@@ -65,16 +87,15 @@ pub(crate) struct BasicConstraints {
 
 impl<'a> Certificate<'a> {
     pub(crate) fn parse(der: &'a [u8]) -> Result<Self, Malformed> {
-        let (tbs, signature) = signed(der)?;
-        let body = AnyRef::from_der(tbs).map_err(|_| "its body is not DER")?;
-        body.sequence(|reader| Self::read(reader, tbs, signature))
+        let signed = signed(der)?;
+        let body = AnyRef::from_der(signed.body).map_err(|_| "its body is not DER")?;
+        body.sequence(|reader| Self::read(reader, signed))
             .map_err(|_: der::Error| "its body is not as RFC 5280 demands")?
     }
 
     fn read<'r>(
         reader: &mut (impl Reader<'a> + 'r),
-        tbs: &'a [u8],
-        signature: &'a [u8],
+        signed: Signed<'a>,
     ) -> Result<Result<Self, Malformed>, der::Error> {
         let version = AnyRef::decode(reader)?;
         let serial = AnyRef::decode(reader)?;
@@ -94,18 +115,11 @@ impl<'a> Certificate<'a> {
                 return Ok(Err("it has a field after its public key that is not known"));
             }
         }
-        Ok(Self::assemble(
-            tbs,
-            signature,
-            [version, serial, algorithm, issuer, subject, key],
-            validity,
-            extensions,
-        ))
+        Ok(Self::assemble(signed, [version, serial, algorithm, issuer, subject, key], validity, extensions))
     }
 
     fn assemble(
-        tbs: &'a [u8],
-        signature: &'a [u8],
+        signed: Signed<'a>,
         [version, serial, algorithm, issuer, subject, key]: [AnyRef<'a>; 6],
         (from, until): (UnixTime, UnixTime),
         extensions: Option<&'a [u8]>,
@@ -113,27 +127,36 @@ impl<'a> Certificate<'a> {
         if !field_is(version, 0) || version.value() != [2, 1, 2] {
             return Err("it is not an X.509 version 3 certificate");
         }
-        if !is_ecdsa_sha256(algorithm) {
-            return Err("it is not signed with ECDSA and SHA-256");
+        if !signed.names(algorithm) {
+            return Err("its body names another signature algorithm than its signature");
         }
         if serial.tag() != Tag::Integer || issuer.tag() != Tag::Sequence || subject.tag() != Tag::Sequence {
             return Err("its body is not as RFC 5280 demands");
         }
         Ok(Self {
-            tbs,
-            signature,
+            signed,
             issuer: issuer.value(),
             subject: subject.value(),
             serial: serial.value(),
             validity: Window { from, until },
-            public_key: p256_point(key)?,
+            public_key: PublicKey::parse(key)?,
             extensions: read_extensions(extensions.unwrap_or_default())?,
         })
     }
 
-    /// Whether `key` signed this certificate.
-    pub(crate) fn is_signed_by(&self, key: &CertificateKey) -> bool {
-        key.verify(self.tbs, self.signature)
+    /// How it is signed.
+    pub(crate) const fn algorithm(&self) -> SignatureAlgorithm {
+        self.signed.algorithm
+    }
+
+    /// Whether `key` signed this certificate, in the way that the certificate says.
+    pub(crate) fn is_signed_by(&self, key: &SignatureKey) -> bool {
+        self.signed.is_signed_by(key)
+    }
+
+    /// The identifiers of all extensions, in order.
+    pub(crate) fn extension_ids(&self) -> impl Iterator<Item = &ObjectIdentifier> {
+        self.extensions.iter().map(|extension| &extension.id)
     }
 
     /// The value of an extension.
@@ -181,87 +204,41 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// A revocation list, read but not verified.
-#[derive(Debug)]
-pub(crate) struct Crl<'a> {
-    tbs: &'a [u8],
+/// A signed structure taken apart.
+#[derive(Clone, Copy, Debug)]
+struct Signed<'a> {
+    /// The bytes that are signed.
+    body: &'a [u8],
+    algorithm: SignatureAlgorithm,
+    /// `AlgorithmIdentifier`, DER.
+    algorithm_bytes: AnyRef<'a>,
     signature: &'a [u8],
-    /// Content of the issuer's name.
-    pub(crate) issuer: &'a [u8],
-    pub(crate) validity: Window,
-    /// Serial numbers, sorted.
-    pub(crate) revoked: Vec<&'a [u8]>,
 }
 
-impl<'a> Crl<'a> {
-    pub(crate) fn parse(der: &'a [u8]) -> Result<Self, Malformed> {
-        if der.len() > MAX_CRL_SIZE {
-            return Err("it is too large");
-        }
-        let (tbs, signature) = signed(der)?;
-        let body = AnyRef::from_der(tbs).map_err(|_| "its body is not DER")?;
-        body.sequence(|reader| Self::read(reader, tbs, signature))
-            .map_err(|_: der::Error| "its body is not as RFC 5280 demands")?
+impl Signed<'_> {
+    /// RFC 5280 section 4.1.1.2: the body and the signature name the same algorithm.
+    fn names(&self, algorithm: AnyRef<'_>) -> bool {
+        algorithm == self.algorithm_bytes
     }
 
-    fn read<'r>(
-        reader: &mut (impl Reader<'a> + 'r),
-        tbs: &'a [u8],
-        signature: &'a [u8],
-    ) -> Result<Result<Self, Malformed>, der::Error> {
-        if u8::decode(reader)? != 1 {
-            return Ok(Err("it is not an X.509 version 2 list"));
-        }
-        if !is_ecdsa_sha256(AnyRef::decode(reader)?) {
-            return Ok(Err("it is not signed with ECDSA and SHA-256"));
-        }
-        let issuer = AnyRef::decode(reader)?;
-        let from = time(reader)?;
-        // RFC 5280 section 5.1.2.5: conforming issuers always include it, and without it a list never expires.
-        let until = time(reader)?;
-        let (mut revoked, mut extensions) = (None, None);
-        while !reader.is_finished() {
-            let field = AnyRef::decode(reader)?;
-            if field.tag() == Tag::Sequence && revoked.is_none() && extensions.is_none() {
-                revoked = Some(revoked_serials(field)?);
-            } else if field_is(field, 0) && extensions.replace(field).is_none() {
-                if let Err(problem) = check_crl_extensions(field.value()) {
-                    return Ok(Err(problem));
-                }
-            } else {
-                return Ok(Err("it has a field that is not known"));
-            }
-        }
-        let mut revoked = revoked.unwrap_or_default();
-        revoked.sort_unstable();
-        Ok(Ok(Self { tbs, signature, issuer: issuer.value(), validity: Window { from, until }, revoked }))
-    }
-
-    /// Whether `key` signed this list.
-    pub(crate) fn is_signed_by(&self, key: &CertificateKey) -> bool {
-        key.verify(self.tbs, self.signature)
+    fn is_signed_by(&self, key: &SignatureKey) -> bool {
+        self.algorithm.is_of(key.scheme()) && key.verify(self.body, self.signature)
     }
 }
 
-/// Splits `SEQUENCE { body, algorithm, signature }`, and nothing after it, into body and signature.
-fn signed(der: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+/// Splits `SEQUENCE { body, algorithm, signature }`, and nothing after it.
+fn signed(der: &[u8]) -> Result<Signed<'_>, Malformed> {
     let outer = AnyRef::from_der(der).map_err(|_| "it is not DER")?;
-    let (tbs, algorithm, signature) = outer
+    let (body, algorithm_bytes, signature) = outer
         .sequence(|reader| {
             Ok::<_, der::Error>((reader.tlv_bytes()?, AnyRef::decode(reader)?, AnyRef::decode(reader)?))
         })
         .map_err(|_| "it is not a signed structure")?;
-    if !is_ecdsa_sha256(algorithm) {
-        return Err("it is not signed with ECDSA and SHA-256");
-    }
+    let algorithm = SignatureAlgorithm::parse(algorithm_bytes)?;
     match (signature.tag(), signature.value().split_first()) {
-        (Tag::BitString, Some((0, bytes))) => Ok((tbs, bytes)),
+        (Tag::BitString, Some((0, signature))) => Ok(Signed { body, algorithm, algorithm_bytes, signature }),
         _ => Err("its signature is not readable"),
     }
-}
-
-fn is_ecdsa_sha256(algorithm: AnyRef<'_>) -> bool {
-    algorithm.tag() == Tag::Sequence && algorithm.value() == ECDSA_SHA256
 }
 
 /// Whether a field is the constructed, context-specific one of this number.
@@ -276,23 +253,6 @@ fn time<'a>(reader: &mut impl Reader<'a>) -> Result<UnixTime, der::Error> {
         _ => field.decode_as::<GeneralizedTime>()?.to_unix_duration(),
     };
     UnixTime::from_duration(since_epoch).ok_or_else(|| Tag::GeneralizedTime.value_error().into())
-}
-
-/// `SubjectPublicKeyInfo` of a P-256 key in uncompressed form.
-fn p256_point(key: AnyRef<'_>) -> Result<[u8; 65], Malformed> {
-    let not_p256 = "its public key is not on P-256";
-    let (algorithm, bits) = key
-        .sequence(|reader| Ok::<_, der::Error>((AnyRef::decode(reader)?, AnyRef::decode(reader)?)))
-        .map_err(|_| "its public key is not readable")?;
-    if algorithm.value() != EC_P256 {
-        return Err(not_p256);
-    }
-    match bits.value().split_first() {
-        Some((0, point)) if bits.tag() == Tag::BitString && point.first() == Some(&4) => {
-            point.try_into().map_err(|_| not_p256)
-        }
-        _ => Err(not_p256),
-    }
 }
 
 fn read_extensions(explicit: &[u8]) -> Result<Vec<Extension<'_>>, Malformed> {
@@ -329,35 +289,6 @@ fn read_extension<'a>(reader: &mut SliceReader<'a>) -> Result<Extension<'a>, der
         return Err(value.tag().value_error().into());
     }
     Ok(Extension { id, critical, value: value.value() })
-}
-
-fn revoked_serials(list: AnyRef<'_>) -> Result<Vec<&[u8]>, der::Error> {
-    list.sequence(|reader| {
-        let mut serials = Vec::new();
-        while !reader.is_finished() {
-            // Serial number and date; entry extensions (the reason) change nothing: listed is revoked.
-            let serial = AnyRef::decode(reader)?.sequence(|entry| {
-                let serial = AnyRef::decode(entry)?;
-                let _date = time(entry)?;
-                if !entry.is_finished() {
-                    let _extensions = AnyRef::decode(entry)?;
-                }
-                Ok::<_, der::Error>(serial)
-            })?;
-            if serial.tag() != Tag::Integer {
-                return Err(serial.tag().value_error().into());
-            }
-            serials.push(serial.value());
-        }
-        Ok::<_, der::Error>(serials)
-    })
-}
-
-/// Critical extensions of a CRL change its meaning (partial lists, lists for others), so none is accepted unread.
-fn check_crl_extensions(explicit: &[u8]) -> Result<(), Malformed> {
-    let known = [CRL_NUMBER, AUTHORITY_KEY_ID];
-    let unknown = read_extensions(explicit)?.iter().any(|e| e.critical && !known.contains(&e.id));
-    if unknown { Err("it has a critical extension that is not known") } else { Ok(()) }
 }
 
 /// The common name in the content of a `Name`.
