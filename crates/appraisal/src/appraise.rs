@@ -9,7 +9,8 @@ use assay_verify::cache::ChainCache;
 use assay_verify::claims::{SgxClaims, TcbVerdict};
 use assay_verify::error::CertificateRole;
 use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
+use assay_verify::Binding;
+use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
 use assay_verify::{AnchorOrigin, Report, TrustAnchors, UnixTime, Verified, VerifyError};
 
 use crate::baseline::Shortfall;

@@ -8,7 +8,8 @@ use assay_appraisal::{
 };
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened};
+use assay_verify::Binding;
+use assay_verify::sgx::{CollateralInput, Context, Format, Opened};
 use assay_verify::{TrustAnchors, UnixTime};
 
 use crate::Failure;

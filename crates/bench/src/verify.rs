@@ -2,7 +2,8 @@
 
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::Collateral;
-use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
+use assay_verify::Binding;
+use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
 use dcap_qvl::verify::QuoteVerifier;
 
 use crate::Failure;

@@ -65,6 +65,12 @@ pub enum ParseError {
         /// The only value allowed.
         expected: u64,
     },
+    /// A document around the evidence is not one that is known, or contradicts itself.
+    #[error("the document around the evidence cannot be read: {problem}")]
+    Document {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Bytes follow the evidence that are not padding.
     #[error("{count} bytes follow the evidence from offset {offset}, and they are not all zero")]
     TrailingData {
@@ -73,6 +79,17 @@ pub enum ParseError {
         /// How many bytes follow.
         count: usize,
     },
+}
+
+/// Which versions there are of a format.
+const fn unsupported(format: &str) -> &'static str {
+    match format.as_bytes() {
+        b"SEV-SNP report" => {
+            "reports of versions 2 to 5 are known; bytes of a later one may mean something else"
+        }
+        b"runtime data" => "the paravisor's runtime data is of version 1",
+        _ => "an SGX quote is version 3; an Open Enclave report starts with a 16-byte header",
+    }
 }
 
 /// What a length should have been.
@@ -105,6 +122,7 @@ impl ParseError {
             Self::BadLength { .. } => "bad-length",
             Self::UnknownCertificationData { .. } => "unknown-certification-data",
             Self::BadField { .. } => "bad-field",
+            Self::Document { .. } => "evidence-document",
             Self::TrailingData { .. } => "trailing-data",
         }
     }
@@ -113,11 +131,9 @@ impl ParseError {
     #[must_use]
     pub const fn help(&self) -> &'static str {
         match self {
-            Self::Truncated { .. } => "send the whole quote, as the quoting library returned it",
-            Self::TooLarge { .. } => "send the quote alone, without other data around it",
-            Self::UnsupportedVersion { .. } => {
-                "an SGX quote is version 3; an Open Enclave report starts with a 16-byte header"
-            }
+            Self::Truncated { .. } => "send the whole evidence, as the platform's library returned it",
+            Self::TooLarge { .. } => "send the evidence alone, without other data around it",
+            Self::UnsupportedVersion { format, .. } => unsupported(format),
             Self::UnsupportedKeyType { .. } => {
                 "only ECDSA with P-256 (type 2) is in use; EPID quotes cannot be verified any more"
             }
@@ -127,7 +143,10 @@ impl ParseError {
             Self::UnknownCertificationData { .. } => {
                 "configure the quoting library to embed the PCK certificate chain (type 5)"
             }
-            Self::TrailingData { .. } => "only zero bytes may follow a quote",
+            Self::Document { .. } => {
+                "send the bare report, or the JSON that the guest's tool writes; docs/snp.md lists the forms"
+            }
+            Self::TrailingData { .. } => "only zero bytes may follow the evidence",
         }
     }
 }

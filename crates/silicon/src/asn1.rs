@@ -9,10 +9,12 @@ const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
+const NULL: u8 = 0x05;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const ENUMERATED: u8 = 0x0a;
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
@@ -86,6 +88,14 @@ pub(crate) fn printable(text: &str) -> Vec<u8> {
     tlv(PRINTABLE_STRING, text.as_bytes())
 }
 
+pub(crate) fn ia5(text: &str) -> Vec<u8> {
+    tlv(IA5_STRING, text.as_bytes())
+}
+
+pub(crate) fn null() -> Vec<u8> {
+    tlv(NULL, &[])
+}
+
 /// `[number]` around a whole value, or around the content of a constructed one.
 pub(crate) fn context(number: u8, content: &[u8]) -> Vec<u8> {
     tlv(CONTEXT | number, content)
@@ -104,6 +114,14 @@ pub(crate) fn time(seconds: i64) -> Result<Vec<u8>, SiliconError> {
         1950..=2049 => tlv(UTC_TIME, date.strftime("%y%m%d%H%M%SZ").to_string().as_bytes()),
         _ => tlv(GENERALIZED_TIME, date.strftime("%Y%m%d%H%M%SZ").to_string().as_bytes()),
     })
+}
+
+/// The same date and time some years later.
+pub(crate) fn years_after(seconds: i64, years: i64) -> Result<i64, SiliconError> {
+    let out_of_range = |_| SiliconError::TimeOutOfRange { seconds };
+    let start = timestamp(seconds)?.to_zoned(TimeZone::UTC);
+    let end = start.checked_add(jiff::Span::new().try_years(years).map_err(out_of_range)?);
+    Ok(end.map_err(out_of_range)?.timestamp().as_second())
 }
 
 /// RFC 3339 with a `Z`, as Intel's JSON documents have it.

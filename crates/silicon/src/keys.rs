@@ -1,9 +1,10 @@
-//! P-256 keys of simulated vendors and platforms, and randomness.
+//! Keys of simulated vendors and platforms that are not of one vendor alone, and randomness.
 
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::rand::{self, SystemRandom};
+use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
 use crate::asn1;
@@ -81,4 +82,13 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], SiliconError> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| SiliconError::Crypto { operation: "draw random bytes" })?;
     Ok(bytes)
+}
+
+/// The modulus of a new RSA key of 2048 bits, big-endian. Its private half is gone.
+pub(crate) fn rsa_2048_modulus() -> Result<Vec<u8>, SiliconError> {
+    let failed = SiliconError::Crypto { operation: "generate an RSA key" };
+    let pair = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(|_| failed.clone())?;
+    // RSAPublicKey: the headers of the sequence (4 bytes) and of the modulus (4 bytes), a zero that keeps it positive.
+    let modulus = pair.public_key().as_ref().get(9..).and_then(|rest| rest.first_chunk::<256>());
+    Ok(modulus.ok_or(failed)?.to_vec())
 }

@@ -5,11 +5,18 @@
 //! thing (certificates, revocation lists, JSON documents, quotes), so that every rule of a verifier can be tested,
 //! including those that no real evidence breaks.
 //!
-//! One module per vendor: [`intel`]. The clock is an argument everywhere.
+//! One module per vendor, [`intel`] and [`amd`], and one for what Azure's paravisor puts around a hardware report,
+//! [`hcl`]. The clock is an argument everywhere.
 
+pub mod amd;
 mod asn1;
 mod error;
+mod folder;
+pub mod hcl;
 pub mod intel;
 mod keys;
+mod runtime_data;
+mod table;
+mod x509;
 
 pub use error::SiliconError;

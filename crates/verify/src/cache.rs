@@ -1,4 +1,4 @@
-//! Remembers PCK chains whose signatures were verified, so that a platform seen before costs two verifications less.
+//! Remembers PCK chains and VEK certificates whose signatures were verified, so that a platform seen before costs less.
 //!
 //! Only successes of time-independent checks are kept, under a key that covers every certificate byte, the set of trust
 //! anchors and the purpose. Dates, revocation, TCB and binding are judged at every use.
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::intel::{CaChain, VerifiedPck};
+use crate::snp::VerifiedVek;
 
 type Key = [u8; 32];
 
@@ -16,6 +17,7 @@ type Key = [u8; 32];
 pub struct ChainCache {
     pck: Mutex<TwoGenerations<Arc<VerifiedPck>>>,
     ca: Mutex<TwoGenerations<Arc<CaChain>>>,
+    vek: Mutex<TwoGenerations<Arc<VerifiedVek>>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -31,19 +33,23 @@ impl ChainCache {
             pck: Mutex::new(TwoGenerations::new(capacity)),
             // There are two genuine CAs and a handful of root issues; the rest is for simulated ones.
             ca: Mutex::new(TwoGenerations::new(capacity.min(64))),
+            vek: Mutex::new(TwoGenerations::new(capacity)),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
     }
 
-    /// How often a PCK chain was found, and how often not.
+    /// How often a PCK chain or VEK certificate was found, and how often not.
     #[must_use]
     pub fn hits_and_misses(&self) -> (u64, u64) {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
     pub(crate) fn pck(&self, key: &Key) -> Option<Arc<VerifiedPck>> {
-        let found = lock(&self.pck).get(key);
+        self.counted(lock(&self.pck).get(key))
+    }
+
+    fn counted<T>(&self, found: Option<T>) -> Option<T> {
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
@@ -51,6 +57,14 @@ impl ChainCache {
 
     pub(crate) fn keep_pck(&self, key: Key, pck: Arc<VerifiedPck>) {
         lock(&self.pck).insert(key, pck);
+    }
+
+    pub(crate) fn vek(&self, key: &Key) -> Option<Arc<VerifiedVek>> {
+        self.counted(lock(&self.vek).get(key))
+    }
+
+    pub(crate) fn keep_vek(&self, key: Key, vek: Arc<VerifiedVek>) {
+        lock(&self.vek).insert(key, vek);
     }
 
     pub(crate) fn ca(&self, key: &Key) -> Option<Arc<CaChain>> {

@@ -1,9 +1,12 @@
 //! What verified evidence says, typed. JSON names are given in one place, the claim table of the appraisal.
 
 use assay_evidence::sgx::ReportBody;
+use assay_evidence::snp::{Product, Report as SnpReport, SigningKey, Tcb};
 
+use crate::hcl::ParavisorClaims;
 use crate::intel::{CollateralHashes, TcbStatus};
 use crate::time::UnixTime;
+use crate::uvm::UvmClaims;
 
 /// Claims of an SGX enclave.
 #[derive(Clone, Debug)]
@@ -39,4 +42,35 @@ pub struct TcbVerdict {
     pub advisories: Vec<String>,
     /// The lower of the two evaluation numbers.
     pub evaluation_number: u32,
+}
+
+/// Claims of a virtual machine under SEV-SNP.
+#[derive(Clone, Debug)]
+pub struct SnpClaims {
+    /// The processor's generation.
+    pub product: Product,
+    /// The kind of key that signed.
+    pub signing_key: SigningKey,
+    /// The provider that a VLEK belongs to.
+    pub provider: Option<String>,
+    /// The TCB that the endorsement key is of.
+    pub reported_tcb: Tcb,
+    /// What the platform runs.
+    pub current_tcb: Tcb,
+    /// Below this the platform cannot go back.
+    pub committed_tcb: Tcb,
+    /// What the platform ran when the guest was launched.
+    pub launch_tcb: Tcb,
+    /// What the image's maker says of it.
+    pub image: Option<UvmClaims>,
+    /// What the paravisor says of the machine, where there is one.
+    pub paravisor: Option<Box<ParavisorClaims>>,
+    /// Whether runtime data was bound by the report data.
+    pub runtime_data_bound: bool,
+    /// Whether init-time data was bound by the host data.
+    pub init_time_data_bound: bool,
+    /// Whether a current revocation list was consulted.
+    pub revocation_checked: bool,
+    /// The report.
+    pub report: SnpReport,
 }

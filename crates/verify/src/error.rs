@@ -5,7 +5,10 @@ use std::fmt;
 use assay_evidence::ParseError;
 use thiserror::Error;
 
+use crate::hcl::HclError;
+use crate::snp::SnpError;
 use crate::time::UnixTime;
+use crate::uvm::UvmError;
 
 /// A certificate's part in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,12 @@ pub enum CertificateRole {
     Pck,
     /// The signer of TCB info and enclave identities.
     TcbSigner,
+    /// AMD's root.
+    Ark,
+    /// AMD's authority for endorsement keys: ASK or ASVK.
+    VekCa,
+    /// An endorsement key of an SEV-SNP platform: VCEK or VLEK.
+    Vek,
 }
 
 impl fmt::Display for CertificateRole {
@@ -27,6 +36,9 @@ impl fmt::Display for CertificateRole {
             Self::PckCa => "PCK CA",
             Self::Pck => "PCK",
             Self::TcbSigner => "TCB signing",
+            Self::Ark => "ARK",
+            Self::VekCa => "ASK or ASVK",
+            Self::Vek => "VEK",
         })
     }
 }
@@ -70,6 +82,12 @@ pub enum VerifyError {
     /// The bytes do not have the shape of evidence.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// An SEV-SNP report breaks a rule of its own.
+    #[error(transparent)]
+    Snp(#[from] SnpError),
+    /// A paravisor's report breaks a rule of its own.
+    #[error(transparent)]
+    Hcl(#[from] HclError),
     /// The quoting enclave is not Intel's.
     #[error("the quoting enclave's vendor is `{}`, not Intel", hex::encode(found))]
     QeVendor {
@@ -315,6 +333,9 @@ pub enum VerifyError {
     /// Init-time data needs an enclave with key separation and sharing.
     #[error("this enclave has no configuration id (KSS) to bind init-time data to")]
     InitTimeDataUnsupported,
+    /// An endorsement of a utility VM does not count.
+    #[error(transparent)]
+    Uvm(#[from] UvmError),
 }
 
 impl VerifyError {
@@ -323,6 +344,8 @@ impl VerifyError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Parse(error) => error.code(),
+            Self::Snp(error) => error.code(),
+            Self::Hcl(error) => error.code(),
             Self::QeVendor { .. } => "qe-vendor",
             Self::ReservedNotZero { .. } => "reserved-not-zero",
             Self::CertificationData { .. } => "certification-data-unsupported",
@@ -362,6 +385,7 @@ impl VerifyError {
             Self::TcbStatusUnknown { .. } => "tcb-status-unknown",
             Self::BindingMismatch { .. } => "binding-mismatch",
             Self::InitTimeDataUnsupported => "init-time-data-unsupported",
+            Self::Uvm(error) => error.code(),
         }
     }
 
@@ -370,11 +394,12 @@ impl VerifyError {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::Parse(error) => error.help(),
+            Self::Uvm(error) => error.help(),
             Self::CertificationData { .. } => {
                 "let the quoting library fetch the PCK certificate, so that the quote carries type 5"
             }
             Self::UntrustedRoot { .. } => {
-                "only Intel's root key is trusted; simulated evidence needs a service started with --dev on its folder"
+                "only the vendors' pinned roots are trusted; simulated evidence needs a service started with --dev on its folder"
             }
             Self::CertificateExpired { .. } | Self::CertificateNotYetValid { .. } => {
                 "check the clock, or judge the quote at its own time with --at"

@@ -95,6 +95,10 @@ impl Report {
         &self.checks
     }
 
+    pub(crate) fn into_checks(self) -> Vec<Check> {
+        self.checks
+    }
+
     /// The errors of all failed checks, in order.
     pub fn errors(&self) -> impl Iterator<Item = &VerifyError> {
         self.checks.iter().filter_map(|check| check.error.as_ref())

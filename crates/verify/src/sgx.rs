@@ -14,6 +14,7 @@ use std::sync::Arc;
 use assay_evidence::open_enclave;
 use assay_evidence::sgx::{CertificationData, INTEL_QE_VENDOR_ID, Quote};
 
+use crate::binding::{Binding, carries_nonce, is_hash_then_zeros};
 use crate::cache::ChainCache;
 use crate::claims::{SgxClaims, TcbVerdict};
 use crate::crypto::{P256Key, sha256};
@@ -95,18 +96,6 @@ pub struct Context<'a> {
     pub now: UnixTime,
     /// Chains verified before.
     pub cache: &'a ChainCache,
-}
-
-/// What the evidence must be bound to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Binding<'a> {
-    /// Must hash to the first half of the report data.
-    pub runtime_data: Option<&'a [u8]>,
-    /// Must hash to the first half of the configuration id.
-    pub init_time_data: Option<&'a [u8]>,
-    /// Must stand in the runtime data (as it is, or in hexadecimal), or be the report data itself or what it is the hash
-    /// of, with zeros after it.
-    pub nonce: Option<&'a [u8]>,
 }
 
 /// The collateral to judge with.
@@ -566,27 +555,4 @@ fn check_binding(quote: &Quote<'_>, binding: &Binding<'_>, report: &mut Report) 
         Some(_) => report.fail(&INIT_TIME_DATA, VerifyError::BindingMismatch { data: "init-time data" }),
         None => report.note(&INIT_TIME_DATA, Outcome::Skipped, "no init-time data was given"),
     }
-}
-
-/// Shortest nonce that says anything: 64 bits, as EAT demands (RFC 9711 section 4.1).
-const MIN_NONCE: usize = 8;
-
-fn carries_nonce(report_data: &[u8; 64], runtime_data: Option<&[u8]>, nonce: &[u8]) -> bool {
-    // A few bytes, or zeros, occur anywhere by chance.
-    if nonce.len() < MIN_NONCE || nonce.iter().all(|b| *b == 0) {
-        return false;
-    }
-    // Runtime data is bound by its own check; a nonce inside it is bound through it.
-    let inside = runtime_data.is_some_and(|data| {
-        let hexadecimal = hex::encode(nonce);
-        let within = |needle: &[u8]| data.windows(needle.len()).any(|window| window == needle);
-        within(nonce) || within(hexadecimal.as_bytes())
-    });
-    let plain = report_data.strip_prefix(nonce).is_some_and(|rest| rest.iter().all(|b| *b == 0));
-    inside || plain || is_hash_then_zeros(report_data, &sha256(&[nonce]))
-}
-
-fn is_hash_then_zeros(field: &[u8; 64], hash: &[u8; 32]) -> bool {
-    let (first, second) = field.split_at(32);
-    first == hash && second.iter().all(|b| *b == 0)
 }

@@ -1,9 +1,11 @@
 //! What is believed without proof, and the type that says something was proved.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::crypto::sha256;
 use crate::intel::{INTEL_SGX_ROOT_CERTIFICATES, INTEL_SGX_ROOT_KEY};
+use crate::snp::AmdAuthority;
 use crate::time::UnixTime;
 use crate::x509::P256Certificate;
 
@@ -33,12 +35,13 @@ impl AnchorOrigin {
 /// The root keys that verification may end at.
 ///
 /// Roots are pinned by public key: Intel re-issued its root certificate with the same key, and certificates that carry
-/// Intel's name and another key exist.
+/// Intel's name and another key exist. AMD's are pinned with the authorities below them.
 #[derive(Clone, Debug)]
 pub struct TrustAnchors {
     intel: Vec<([u8; 65], AnchorOrigin)>,
     /// SHA-256 of root certificates whose exact bytes are known, so that their own signature says nothing new.
     intel_certificates: Vec<[u8; 32]>,
+    amd: Vec<Arc<AmdAuthority>>,
     id: [u8; 32],
 }
 
@@ -46,14 +49,15 @@ impl TrustAnchors {
     /// The vendors' own roots and nothing else.
     #[must_use]
     pub fn vendor() -> Self {
-        Self::of(vec![(INTEL_SGX_ROOT_KEY, AnchorOrigin::Vendor)], INTEL_SGX_ROOT_CERTIFICATES.to_vec())
+        let intel = vec![(INTEL_SGX_ROOT_KEY, AnchorOrigin::Vendor)];
+        Self::of(intel, INTEL_SGX_ROOT_CERTIFICATES.to_vec(), AmdAuthority::vendor().to_vec())
     }
 
     /// Adds an Intel-style root by its uncompressed P-256 public key.
     #[must_use]
     pub fn with_intel_root(mut self, public_key: [u8; 65], origin: AnchorOrigin) -> Self {
         self.intel.push((public_key, origin));
-        Self::of(self.intel, self.intel_certificates)
+        Self::of(self.intel, self.intel_certificates, self.amd)
     }
 
     /// Adds an Intel-style root by its certificate, DER: its key is believed, and these bytes for what they say.
@@ -67,7 +71,14 @@ impl TrustAnchors {
     ) -> Result<Self, &'static str> {
         self.intel.push((P256Certificate::parse(der)?.public_key, origin));
         self.intel_certificates.push(sha256(&[der]));
-        Ok(Self::of(self.intel, self.intel_certificates))
+        Ok(Self::of(self.intel, self.intel_certificates, self.amd))
+    }
+
+    /// Adds an authority that issues endorsement keys as AMD's do.
+    #[must_use]
+    pub fn with_amd_authority(mut self, authority: AmdAuthority) -> Self {
+        self.amd.push(Arc::new(authority));
+        Self::of(self.intel, self.intel_certificates, self.amd)
     }
 
     /// Names this set of anchors; part of every cache key.
@@ -84,11 +95,26 @@ impl TrustAnchors {
         self.intel_certificates.contains(&sha256(&[der]))
     }
 
-    fn of(intel: Vec<([u8; 65], AnchorOrigin)>, intel_certificates: Vec<[u8; 32]>) -> Self {
+    pub(crate) fn amd(&self) -> &[Arc<AmdAuthority>] {
+        &self.amd
+    }
+
+    /// Whether these are the bytes of an authority's or its root's certificate.
+    pub(crate) fn has_amd_certificate(&self, der: &[u8]) -> bool {
+        let hash = sha256(&[der]);
+        self.amd.iter().any(|authority| authority.has_certificate(&hash))
+    }
+
+    fn of(
+        intel: Vec<([u8; 65], AnchorOrigin)>,
+        intel_certificates: Vec<[u8; 32]>,
+        amd: Vec<Arc<AmdAuthority>>,
+    ) -> Self {
         let keys = intel.iter().flat_map(|(key, origin)| [&key[..], origin.as_str().as_bytes()]);
-        let parts: Vec<&[u8]> = keys.chain(intel_certificates.iter().map(|hash| &hash[..])).collect();
+        let hashes = intel_certificates.iter().chain(amd.iter().map(|authority| &authority.id));
+        let parts: Vec<&[u8]> = keys.chain(hashes.map(|hash| &hash[..])).collect();
         let id = sha256(&parts);
-        Self { intel, intel_certificates, id }
+        Self { intel, intel_certificates, amd, id }
     }
 }
 
@@ -116,6 +142,18 @@ impl<T> Verified<T> {
     #[must_use]
     pub const fn at(&self) -> UnixTime {
         self.at
+    }
+}
+
+impl<T> Verified<T> {
+    /// The value with something added to it by the verifier that calls this.
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Verified<U> {
+        Verified { value: map(self.value), origin: self.origin, at: self.at }
+    }
+
+    /// A part of the value: what vouches for the whole vouches for it.
+    pub(crate) fn part<U>(&self, part: impl FnOnce(&T) -> Option<U>) -> Option<Verified<U>> {
+        part(&self.value).map(|value| Verified { value, origin: self.origin, at: self.at })
     }
 }
 

@@ -4,9 +4,10 @@
 use assay_silicon::intel::{
     Ca, CollateralSpec, Defect, Intel, Kss, PlatformSpec, QuoteSpec, Sample, TcbStatus,
 };
+use assay_verify::Binding;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, RawCollateral};
-use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
+use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
 use assay_verify::{AnchorOrigin, TrustAnchors, UnixTime};
 
 const NOW: i64 = 1_800_000_000;

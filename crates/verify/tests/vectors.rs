@@ -12,9 +12,10 @@
 
 use std::path::PathBuf;
 
+use assay_verify::Binding;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, RawCollateral};
-use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened, Verification};
+use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
 use assay_verify::{TrustAnchors, UnixTime};
 use serde_json::Value;
 

@@ -7,13 +7,12 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::json;
 
 use super::collateral::Collateral;
-use super::quote::{digest_and_zeros, open_enclave_report};
+use super::quote::open_enclave_report;
 use super::spec::{Ca, CollateralSpec, PlatformSpec, QuoteSpec, TcbStatus};
 use super::vendor::Intel;
 use super::{Defect, Sample};
-use crate::asn1;
 use crate::error::SiliconError;
-use crate::keys::{SigningKey, random};
+use crate::runtime_data;
 
 /// A kind of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +122,7 @@ pub fn simulate(
     })?;
     let runtime_data = match &options.runtime_data {
         Some(data) => data.clone(),
-        None => default_runtime_data(now)?,
+        None => runtime_data::with_new_key(now)?,
     };
     let quote_spec = quote_spec(options, &runtime_data);
     let collateral_spec = CollateralSpec::for_platform(&spec);
@@ -150,28 +149,14 @@ fn quote_spec(options: &SimulateOptions, runtime_data: &[u8]) -> QuoteSpec {
         mr_signer: options.mr_signer.unwrap_or(default.mr_signer),
         isv_prod_id: options.isv_prod_id.unwrap_or(default.isv_prod_id),
         isv_svn: options.isv_svn.unwrap_or(default.isv_svn),
-        report_data: digest_and_zeros(runtime_data),
+        report_data: runtime_data::digest_and_zeros(runtime_data),
         ..default
     }
 }
 
-/// A public key, as an enclave would hand out to receive secrets. Its private half is gone.
-fn default_runtime_data(now: i64) -> Result<Vec<u8>, SiliconError> {
-    let point = SigningKey::generate()?.point();
-    let (x, y) = point.split_at(32);
-    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let kid = encode(&random::<12>()?);
-    let key = json!({"kty": "EC", "crv": "P-256", "use": "enc", "kid": kid, "x": encode(x), "y": encode(y)});
-    Ok(json!({"keys": [key], "created": asn1::rfc3339(now)?}).to_string().into_bytes())
-}
-
 fn request(kind: Kind, evidence: &[u8], runtime_data: &[u8]) -> serde_json::Value {
-    let is_json = serde_json::from_slice::<serde_json::Value>(runtime_data).is_ok();
     json!({
         kind.request_member(): BASE64_URL_SAFE_NO_PAD.encode(evidence),
-        "runtimeData": {
-            "data": BASE64_URL_SAFE_NO_PAD.encode(runtime_data),
-            "dataType": if is_json { "JSON" } else { "Binary" },
-        },
+        "runtimeData": runtime_data::member(runtime_data),
     })
 }

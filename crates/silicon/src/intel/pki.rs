@@ -1,13 +1,15 @@
 //! Certificates and revocation lists in the shape of Intel's (RFC 5280; the profile specification named in
 //! `pck_extension`). Templates are plain data, so that a defect can change any part of one before it is signed.
 
-use aws_lc_rs::digest;
-use base64::prelude::{BASE64_STANDARD, Engine};
-
 use super::spec::Ca;
 use crate::asn1;
 use crate::error::SiliconError;
 use crate::keys::SigningKey;
+use crate::x509::{
+    self, AUTHORITY_KEY_ID, COMMON_NAME, COUNTRY, CRL_NUMBER, EC_PUBLIC_KEY, LOCALITY, ORGANIZATION,
+    PRIME256V1, STATE, SUBJECT_KEY_ID, distribution_point, relative_name,
+};
+pub(super) use crate::x509::{BASIC_CONSTRAINTS, Extension, KEY_USAGE, Window, pem};
 
 pub(super) const ROOT_CN: &str = "Intel SGX Root CA";
 pub(super) const TCB_SIGNER_CN: &str = "Intel SGX TCB Signing";
@@ -16,54 +18,10 @@ pub(super) const ROOT_CRL_URL: &str = "https://certificates.trustedservices.inte
 
 // Object identifiers, encoded; the dotted form stands beside each.
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]; // 1.2.840.10045.4.3.2
-const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]; // 1.2.840.10045.2.1
-const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]; // 1.2.840.10045.3.1.7
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03]; // 2.5.4.3
-const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a]; // 2.5.4.10
-const LOCALITY: &[u8] = &[0x55, 0x04, 0x07]; // 2.5.4.7
-const STATE: &[u8] = &[0x55, 0x04, 0x08]; // 2.5.4.8
-const COUNTRY: &[u8] = &[0x55, 0x04, 0x06]; // 2.5.4.6
-const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e]; // 2.5.29.14
-pub(super) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f]; // 2.5.29.15
-pub(super) const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13]; // 2.5.29.19
-const CRL_NUMBER: &[u8] = &[0x55, 0x1d, 0x14]; // 2.5.29.20
 const REASON_CODE: &[u8] = &[0x55, 0x1d, 0x15]; // 2.5.29.21
-const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 0x1f]; // 2.5.29.31
-const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 0x23]; // 2.5.29.35
 
 /// RFC 5280, section 5.3.1: key compromise, the reason in all of Intel's lists.
 const KEY_COMPROMISE: u8 = 1;
-
-/// An X.509 extension.
-#[derive(Clone, Debug)]
-pub(super) struct Extension {
-    pub(super) oid: Vec<u8>,
-    pub(super) critical: bool,
-    /// The content of the octet string.
-    pub(super) value: Vec<u8>,
-}
-
-impl Extension {
-    pub(super) fn new(oid: &[u8], critical: bool, value: Vec<u8>) -> Self {
-        Self { oid: oid.to_vec(), critical, value }
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut parts = vec![asn1::oid(&self.oid)];
-        if self.critical {
-            parts.push(asn1::boolean(true));
-        }
-        parts.push(asn1::octets(&self.value));
-        asn1::sequence(&parts)
-    }
-}
-
-/// First and last second of a validity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) from: i64,
-    pub(super) to: i64,
-}
 
 /// A certificate before it is signed.
 #[derive(Clone, Debug)]
@@ -241,22 +199,14 @@ fn revoked_entry(serial: &[u8; 20], date: &[u8]) -> Vec<u8> {
     asn1::sequence(&[asn1::unsigned(serial), date.to_vec(), asn1::sequence(&[reason.encode()])])
 }
 
-/// RFC 5280, section 4.2.1.2, method 1: SHA-1 of the public key.
+/// The key id of a point.
 pub(super) fn key_id(public_key: &[u8; 65]) -> [u8; 20] {
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, public_key);
-    // SHA-1 is 20 bytes; zeros would be a key id that matches nothing.
-    hash.as_ref().try_into().unwrap_or_default()
+    x509::key_id(public_key)
 }
 
 pub(super) fn authority_key_id(public_key: &[u8; 65]) -> Extension {
     let value = asn1::sequence(&[asn1::context_primitive(0, &key_id(public_key))]);
     Extension::new(AUTHORITY_KEY_ID, false, value)
-}
-
-fn distribution_point(url: &str) -> Extension {
-    // DistributionPoint { distributionPoint [0] { fullName [0] { uniformResourceIdentifier [6] } } }
-    let full_name = asn1::context(0, &asn1::context(0, &asn1::context_primitive(6, url.as_bytes())));
-    Extension::new(CRL_DISTRIBUTION_POINTS, false, asn1::sequence(&[asn1::sequence(&[full_name])]))
 }
 
 /// Intel's names differ in their common name only.
@@ -270,10 +220,6 @@ fn name(cn: &str) -> Vec<u8> {
     ])
 }
 
-fn relative_name(oid: &[u8], value: Vec<u8>) -> Vec<u8> {
-    asn1::set(&asn1::sequence(&[asn1::oid(oid), value]))
-}
-
 fn signature_algorithm() -> Vec<u8> {
     asn1::sequence(&[asn1::oid(ECDSA_WITH_SHA256)])
 }
@@ -281,22 +227,4 @@ fn signature_algorithm() -> Vec<u8> {
 fn signed(body: Vec<u8>, key: &SigningKey) -> Result<Vec<u8>, SiliconError> {
     let signature = asn1::bits(0, &key.sign_der(&body)?);
     Ok(asn1::sequence(&[body, signature_algorithm(), signature]))
-}
-
-/// PEM (RFC 7468) of certificates, one after the other, each with a final newline.
-pub(super) fn pem<C: AsRef<[u8]>>(certificates: &[C]) -> String {
-    certificates.iter().map(|der| pem_block(der.as_ref())).collect()
-}
-
-fn pem_block(der: &[u8]) -> String {
-    let text = BASE64_STANDARD.encode(der);
-    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
-    for (index, character) in text.chars().enumerate() {
-        if index > 0 && index.is_multiple_of(64) {
-            out.push('\n');
-        }
-        out.push(character);
-    }
-    out.push_str("\n-----END CERTIFICATE-----\n");
-    out
 }

@@ -2,13 +2,13 @@
 //! they are signed.
 
 use assay_evidence::sgx::{INTEL_QE_VENDOR_ID, REPORT_BODY_SIZE};
-use aws_lc_rs::digest;
 
 use super::pki;
 use super::platform::Platform;
 use super::spec::{CertificationType, Kss, QuoteSpec, with_flags};
 use crate::error::SiliconError;
 use crate::keys::{SigningKey, random};
+use crate::runtime_data;
 
 /// The header (48 bytes).
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl QuoteDraft {
     /// Puts the hash of the attestation key and the authentication data into the report of the quoting enclave.
     pub(super) fn bind(&mut self) {
         self.qe_report.report_data =
-            digest_and_zeros(&[&self.attestation_point, &self.qe_auth_data[..]].concat());
+            runtime_data::digest_and_zeros(&[&self.attestation_point, &self.qe_auth_data[..]].concat());
     }
 
     /// Signs and puts together.
@@ -232,15 +232,6 @@ fn length32(data: &[u8]) -> Result<[u8; 4], SiliconError> {
 
 fn too_long(data: &[u8]) -> SiliconError {
     SiliconError::InvalidSpec { field: "the length of a field of the quote", value: data.len().to_string() }
-}
-
-/// SHA-256, then 32 zero bytes: how data of any length goes into the 64 bytes of report data.
-pub(super) fn digest_and_zeros(data: &[u8]) -> [u8; 64] {
-    let mut out = [0; 64];
-    for (to, from) in out.iter_mut().zip(digest::digest(&digest::SHA256, data).as_ref()) {
-        *to = *from;
-    }
-    out
 }
 
 /// Puts the header of an Open Enclave remote report (version 1, type 2, size) in front of a quote.

@@ -5,12 +5,7 @@
 //! DIR/intel/lock                   held while vendor.json is read and changed
 //! DIR/collateral/sgx-<ca>.json     collateral for the simulated platforms of each authority
 //! ```
-//!
-//! Folders are made for their owner alone, and so are files. A file is replaced as a whole, so a reader needs no lock.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +14,7 @@ use super::pki::Template;
 use super::spec::{Ca, CollateralSpec, PlatformSpec, TcbStatus};
 use super::vendor::{Authority, DAY, Intel, Keys, Revoked};
 use crate::error::SiliconError;
+use crate::folder::{self, Lock};
 use crate::keys::SigningKey;
 
 const FORMAT: u32 = 1;
@@ -102,18 +98,12 @@ struct StoredAuthority {
 /// A folder while this process alone may change it. The lock ends with the value, and with the process.
 struct LockedFolder {
     dir: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl LockedFolder {
     fn open(dir: &Path) -> Result<Self, SiliconError> {
-        make_private(&dir.join("intel"))?;
-        let path = dir.join("intel").join("lock");
-        let lock = private_file()
-            .truncate(false)
-            .open(&path)
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(|error| SiliconError::folder("lock", &path, &error))?;
+        let lock = Lock::of(&dir.join("intel"))?;
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 
@@ -127,24 +117,17 @@ impl LockedFolder {
 
     fn load_or_generate(&self, now: i64) -> Result<(Intel, Option<Published>), SiliconError> {
         let path = self.vendor_path();
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let corrupt = |reason| SiliconError::CorruptFolder { path: path.clone(), reason };
-                let stored: Stored =
-                    serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
-                Ok((stored.read().map_err(corrupt)?, stored.published))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let intel = Intel::generate(now)?;
-                self.store(&intel, None)?;
-                Ok((intel, None))
-            }
-            Err(error) => Err(SiliconError::folder("read", &path, &error)),
+        if let Some(stored) = folder::read_json::<Stored>(&path)? {
+            let intel = stored.read().map_err(|reason| folder::corrupt(&path, reason))?;
+            return Ok((intel, stored.published));
         }
+        let intel = Intel::generate(now)?;
+        self.store(&intel, None)?;
+        Ok((intel, None))
     }
 
     fn store(&self, intel: &Intel, published: Option<Published>) -> Result<(), SiliconError> {
-        write_json(&self.vendor_path(), &Stored::write(intel, published)?)
+        folder::write_json(&self.vendor_path(), &Stored::write(intel, published)?)
     }
 
     fn publish_if_due(&self, intel: &Intel, last: Option<Published>, now: i64) -> Result<(), SiliconError> {
@@ -156,10 +139,10 @@ impl LockedFolder {
         if written && last.is_some_and(current) {
             return Ok(());
         }
-        make_private(&self.dir.join("collateral"))?;
+        folder::make_private(&self.dir.join("collateral"))?;
         for ca in Ca::ALL {
             let spec = CollateralSpec::for_platform(&PlatformSpec::new(ca, TcbStatus::UpToDate));
-            write_json(&self.collateral_path(ca), &intel.collateral(&spec, now)?)?;
+            folder::write_json(&self.collateral_path(ca), &intel.collateral(&spec, now)?)?;
         }
         // Last, so that a crash before this line has the collateral written again.
         self.store(intel, Some(Published { at: now, revision: intel.revision }))
@@ -235,29 +218,4 @@ fn serials(stored: &[String]) -> Result<Vec<[u8; 20]>, String> {
         Ok(bytes)
     };
     stored.iter().map(serial).collect()
-}
-
-fn make_private(dir: &Path) -> Result<(), SiliconError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| SiliconError::folder("create", dir, &error))
-}
-
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).mode(0o600);
-    options
-}
-
-/// Replaces a file as a whole: a reader sees the old one or the new one. Only the holder of the lock calls this, so the
-/// name of the temporary file can be the same every time.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), SiliconError> {
-    let temporary = path.with_extension("tmp");
-    let write = || -> io::Result<()> {
-        let mut file = private_file().truncate(true).open(&temporary)?;
-        serde_json::to_writer_pretty(&mut file, value)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|error| SiliconError::folder("write", path, &error))
 }

@@ -12,18 +12,15 @@ use super::rule;
 use crate::cache::ChainCache;
 use crate::crypto::{P256Key, Scheme, SignatureKey, sha256};
 use crate::error::{CertificateRole, VerifyError};
-use crate::pem;
 use crate::report::CheckDef;
 use crate::time::Window;
 use crate::trust::{AnchorOrigin, TrustAnchors};
-use crate::x509::P256Certificate;
+use crate::x509::{CRL_SIGN, DIGITAL_SIGNATURE, KEY_CERT_SIGN, P256Certificate};
+use assay_evidence::pem;
 
 /// A rule that a chain breaks. Several can be broken at once, and all are reported.
 pub(crate) type ChainFailure = (&'static CheckDef, VerifyError);
 
-const DIGITAL_SIGNATURE: u8 = 0;
-const KEY_CERT_SIGN: u8 = 5;
-const CRL_SIGN: u8 = 6;
 /// Longest name quoted in an error.
 const MAX_NAME: usize = 64;
 

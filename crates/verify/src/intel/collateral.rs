@@ -15,11 +15,11 @@ use super::tcb_info::TcbInfo;
 use crate::cache::ChainCache;
 use crate::crypto::{P256Key, Scheme, SignatureKey, sha256};
 use crate::error::{CertificateRole, Document, VerifyError};
-use crate::pem;
 use crate::report::{Check, CheckDef, Outcome, Report};
 use crate::time::{UnixTime, Window};
 use crate::trust::{AnchorOrigin, TrustAnchors};
 use crate::x509::Crl;
+use assay_evidence::pem;
 
 /// Largest collateral set accepted. Real sets have 15 to 25 KiB.
 pub const MAX_COLLATERAL_SIZE: usize = 1024 * 1024;

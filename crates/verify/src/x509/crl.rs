@@ -3,7 +3,6 @@
 use der::asn1::ObjectIdentifier;
 use der::{AnyRef, Decode, Reader, Tag, Tagged};
 
-use super::algorithm::SignatureAlgorithm;
 use super::{AUTHORITY_KEY_ID, Malformed, Signed, field_is, read_extensions, signed, time};
 use crate::crypto::SignatureKey;
 use crate::time::Window;
@@ -64,11 +63,6 @@ impl<'a> Crl<'a> {
         let mut revoked = revoked.unwrap_or_default();
         revoked.sort_unstable();
         Ok(Ok(Self { signed, issuer: issuer.value(), validity: Window { from, until }, revoked }))
-    }
-
-    /// How it is signed.
-    pub(crate) const fn algorithm(&self) -> SignatureAlgorithm {
-        self.signed.algorithm
     }
 
     /// Whether `key` signed this list, in the way that the list says.

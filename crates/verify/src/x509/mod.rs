@@ -16,6 +16,10 @@ mod crl;
 pub(crate) use algorithm::{PublicKey, SignatureAlgorithm};
 pub(crate) use crl::Crl;
 
+/// Bits of `keyUsage` (RFC 5280 section 4.2.1.3).
+pub(crate) const DIGITAL_SIGNATURE: u8 = 0;
+pub(crate) const KEY_CERT_SIGN: u8 = 5;
+pub(crate) const CRL_SIGN: u8 = 6;
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const SUBJECT_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
@@ -24,6 +28,7 @@ const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// A certificate has 5 to 7 extensions; the bound only stops nonsense.
 const MAX_EXTENSIONS: usize = 32;
+const NO_KEY: Malformed = "its public key is not readable";
 
 /// What is wrong with a certificate or CRL, as a sentence for the report.
 pub(crate) type Malformed = &'static str;
@@ -39,6 +44,8 @@ pub(crate) struct Certificate<'a> {
     pub(crate) serial: &'a [u8],
     pub(crate) validity: Window,
     pub(crate) public_key: PublicKey<'a>,
+    /// `SubjectPublicKeyInfo`, DER.
+    pub(crate) public_key_info: &'a [u8],
     extensions: Vec<Extension<'a>>,
 }
 
@@ -104,7 +111,7 @@ impl<'a> Certificate<'a> {
         let validity =
             AnyRef::decode(reader)?.sequence(|times| Ok::<_, der::Error>((time(times)?, time(times)?)))?;
         let subject = AnyRef::decode(reader)?;
-        let key = AnyRef::decode(reader)?;
+        let key = reader.tlv_bytes()?;
         let mut extensions = None;
         while !reader.is_finished() {
             let field = AnyRef::decode(reader)?;
@@ -115,12 +122,13 @@ impl<'a> Certificate<'a> {
                 return Ok(Err("it has a field after its public key that is not known"));
             }
         }
-        Ok(Self::assemble(signed, [version, serial, algorithm, issuer, subject, key], validity, extensions))
+        Ok(Self::assemble(signed, [version, serial, algorithm, issuer, subject], key, validity, extensions))
     }
 
     fn assemble(
         signed: Signed<'a>,
-        [version, serial, algorithm, issuer, subject, key]: [AnyRef<'a>; 6],
+        [version, serial, algorithm, issuer, subject]: [AnyRef<'a>; 5],
+        public_key_info: &'a [u8],
         (from, until): (UnixTime, UnixTime),
         extensions: Option<&'a [u8]>,
     ) -> Result<Self, Malformed> {
@@ -139,7 +147,8 @@ impl<'a> Certificate<'a> {
             subject: subject.value(),
             serial: serial.value(),
             validity: Window { from, until },
-            public_key: PublicKey::parse(key)?,
+            public_key: PublicKey::parse(AnyRef::from_der(public_key_info).map_err(|_| NO_KEY)?)?,
+            public_key_info,
             extensions: read_extensions(extensions.unwrap_or_default())?,
         })
     }
@@ -152,11 +161,6 @@ impl<'a> Certificate<'a> {
     /// Whether `key` signed this certificate, in the way that the certificate says.
     pub(crate) fn is_signed_by(&self, key: &SignatureKey) -> bool {
         self.signed.is_signed_by(key)
-    }
-
-    /// The identifiers of all extensions, in order.
-    pub(crate) fn extension_ids(&self) -> impl Iterator<Item = &ObjectIdentifier> {
-        self.extensions.iter().map(|extension| &extension.id)
     }
 
     /// The value of an extension.

@@ -1,4 +1,4 @@
-//! PEM chains, as PCK data and HTTP headers carry them.
+//! PEM chains (RFC 7468), as PCK data, HTTP headers and clouds' metadata services carry them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 /// Intel's chains have 3 certificates; more than this is not a chain but an attempt to make us work.
-pub(crate) const MAX_CERTIFICATES: usize = 8;
+pub const MAX_CERTIFICATES: usize = 8;
 /// A PCK certificate is 1.2 KiB of DER; the largest with every extension stays under 2 KiB.
 const MAX_CERTIFICATE_SIZE: usize = 8 * 1024;
 
@@ -14,7 +14,7 @@ const MAX_CERTIFICATE_SIZE: usize = 8 * 1024;
 ///
 /// # Errors
 /// A sentence about what is wrong.
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let text = std::str::from_utf8(pem).map_err(|_| "it is not text")?;
     let mut rest = text.trim_end_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
     let mut certificates = Vec::with_capacity(3);
@@ -42,7 +42,8 @@ fn decode(body: &str) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Writes certificates as PEM with 64-column lines and a final newline.
-pub(crate) fn encode<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> String {
+#[must_use]
+pub fn encode<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut text = String::new();
     for der in certificates {
         text.push_str(BEGIN);

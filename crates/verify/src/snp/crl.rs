@@ -1,0 +1,69 @@
+//! AMD's revocation lists: a root lists the authorities below it that it withdrew.
+
+use assay_evidence::snp::Product;
+
+use super::SnpError;
+use super::authority::AmdAuthority;
+use crate::crypto::sha256;
+use crate::time::{UnixTime, Window};
+use crate::trust::{AnchorOrigin, TrustAnchors};
+use crate::x509::Crl;
+
+/// A revocation list that a pinned root signed. Dates are judged at each use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmdCrl {
+    /// The product whose root signed it.
+    pub product: Product,
+    /// When it was issued, and until when the next one is due.
+    pub window: Window,
+    /// SHA-256 of the list.
+    pub digest: [u8; 32],
+    /// Serial numbers, sorted.
+    revoked: Vec<Vec<u8>>,
+    origin: AnchorOrigin,
+    /// Subject of the root that signed.
+    issuer: Vec<u8>,
+    anchors: [u8; 32],
+}
+
+impl AmdCrl {
+    /// Verifies a list, DER.
+    ///
+    /// # Errors
+    /// [`SnpError::CrlMalformed`] or [`SnpError::CrlSignature`].
+    pub fn verify(der: &[u8], anchors: &TrustAnchors) -> Result<Self, SnpError> {
+        let list = Crl::parse(der).map_err(|problem| SnpError::CrlMalformed { problem })?;
+        let signed = |authority: &&std::sync::Arc<AmdAuthority>| {
+            authority.root_subject == list.issuer && list.is_signed_by(&authority.root_key)
+        };
+        let authority = anchors.amd().iter().find(signed).ok_or(SnpError::CrlSignature)?;
+        Ok(Self {
+            product: authority.product,
+            window: list.validity,
+            digest: sha256(&[der]),
+            revoked: list.revoked.iter().map(|serial| serial.to_vec()).collect(),
+            origin: authority.origin,
+            issuer: authority.root_subject.clone(),
+            anchors: *anchors.id(),
+        })
+    }
+
+    /// Whether the list speaks of this authority.
+    pub(super) fn is_of(&self, authority: &AmdAuthority, anchors: &TrustAnchors) -> bool {
+        self.issuer == authority.root_subject
+            && self.origin == authority.origin
+            && self.anchors == *anchors.id()
+    }
+
+    pub(super) fn lists(&self, authority: &AmdAuthority) -> bool {
+        self.revoked.binary_search(&authority.serial).is_ok()
+    }
+
+    pub(super) fn check_dates(&self, now: UnixTime) -> Result<(), SnpError> {
+        let Window { from, until } = self.window;
+        if now < from {
+            return Err(SnpError::CrlNotYetValid { from });
+        }
+        if now > until { Err(SnpError::CrlExpired { until }) } else { Ok(()) }
+    }
+}
