@@ -2,24 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use assay_policy::{ClaimSet, Decision, DenyReason, Limits, RuleRef};
 use assay_verify::cache::ChainCache;
-use assay_verify::claims::{SgxClaims, TcbVerdict};
-use assay_verify::error::CertificateRole;
-use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::Binding;
-use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
-use assay_verify::{AnchorOrigin, Report, TrustAnchors, UnixTime, Verified, VerifyError};
+use assay_verify::claims::TcbVerdict;
+use assay_verify::sgx::CollateralInput;
+use assay_verify::{AnchorOrigin, Binding, Report, TrustAnchors, UnixTime, VerifyError};
 
 use crate::baseline::Shortfall;
-use crate::claims::{TCB_IDENTIFIER, sgx_incoming};
+use crate::claims::TCB_IDENTIFIER;
+use crate::evidence::{Beside, Endorsed, EvidenceClaims, Opened, Outcome, Parsed, Wanted};
 use crate::record::RecordDraft;
 use crate::request::Attached;
 use crate::token_body::Parts;
 use crate::{
-    ActivePolicy, AttestationType, Baseline, DecisionRecord, Freshness, Refusal, Request, TokenBody,
+    ActivePolicy, AmdEndorsements, AttestationType, Baseline, CollateralSource, DecisionRecord, Endorsements,
+    EvidenceKind, Freshness, Refusal, Request, SnpTrust, TokenBody,
 };
 
 /// A snapshot of the provider that is asked.
@@ -37,12 +35,6 @@ pub struct Provider<'a> {
     pub development: bool,
 }
 
-/// Where verified collateral comes from.
-pub trait CollateralSource: Send + Sync {
-    /// The best set for a platform family; one that has expired is better than none, as the report can then say so.
-    fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>>;
-}
-
 /// Tells challenges of this deployment from other texts.
 pub trait ChallengeCheck: Send + Sync {
     /// Whether the text is a challenge that this deployment signed and that has not expired.
@@ -56,8 +48,10 @@ pub struct Verifier<'a> {
     pub anchors: &'a TrustAnchors,
     /// Chains verified before.
     pub cache: &'a ChainCache,
-    /// Collateral.
+    /// What vendors say of platforms.
     pub collateral: &'a dyn CollateralSource,
+    /// What is demanded of SEV-SNP evidence.
+    pub snp: &'a SnpTrust,
     /// Challenges.
     pub challenges: &'a dyn ChallengeCheck,
 }
@@ -84,8 +78,8 @@ pub struct Appraisal {
     pub deciding_rule: Option<RuleRef>,
     /// What to append to the log.
     pub record: DecisionRecord,
-    /// The collateral that judged.
-    pub collateral: Option<Arc<Collateral>>,
+    /// What judged besides what came with the evidence.
+    pub endorsements: Endorsements,
 }
 
 /// Appraises a request: parse, collateral, verify, policy, token body, record.
@@ -97,21 +91,23 @@ pub fn appraise(
     moment: &Moment,
 ) -> Appraisal {
     let record = RecordDraft::new(request, provider, verifier, moment);
-    if let Err(refusal) = check_request(request) {
-        return record.refused(refusal);
-    }
-    let evidence = parse(request, verifier);
-    let collateral = evidence.platform().and_then(|platform| verifier.collateral.find(&platform));
-    let verification = verify(&evidence, collateral.as_deref(), request, verifier, moment.now);
-    let record = record.verified(verification.report, verification.tcb, collateral);
-    let Some(claims) = verification.claims else { return record.not_genuine() };
+    let kind = match check_request(request) {
+        Ok(kind) => kind,
+        Err(refusal) => return record.refused(refusal),
+    };
+    let parsed = Parsed::of(kind, &request.evidence, Beside::default());
+    let evidence = parsed.open(verifier.anchors, verifier.cache);
+    let endorsements = find(&evidence.wanted(), verifier);
+    let verified = verify(&evidence, &endorsements, request, verifier, moment.now);
+    let record = record.verified(verified.report, verified.tcb, endorsements);
+    let Some(claims) = verified.claims else { return record.not_genuine() };
     match decide(request, provider, &claims, verifier, moment) {
         Ok(decided) => record.decided(decided),
         Err(refusal) => record.refused(refusal),
     }
 }
 
-fn check_request(request: &Request) -> Result<(), Refusal> {
+fn check_request(request: &Request) -> Result<EvidenceKind, Refusal> {
     let (runtime, init_time) = (&request.runtime_data, &request.init_time_data);
     for (data, attached) in [("runtime data", runtime), ("init-time data", init_time)] {
         if let Some(Err(error)) = attached.as_ref().map(crate::AttachedData::check) {
@@ -119,35 +115,50 @@ fn check_request(request: &Request) -> Result<(), Refusal> {
         }
     }
     match request.kind {
-        AttestationType::SgxEnclave | AttestationType::OpenEnclave => Ok(()),
-        AttestationType::Tpm => Err(Refusal::NotSupported { kind: request.kind.as_str() }),
+        AttestationType::SgxEnclave => Ok(EvidenceKind::Sgx),
+        AttestationType::OpenEnclave => Ok(EvidenceKind::OpenEnclave),
+        AttestationType::SevSnpVm => Ok(EvidenceKind::Snp),
+        AttestationType::TdxVm | AttestationType::Tpm => {
+            Err(Refusal::NotSupported { kind: request.kind.as_str() })
+        }
     }
 }
 
-fn parse<'a>(request: &'a Request, verifier: &Verifier<'_>) -> Opened<'a> {
-    let format = match request.kind {
-        AttestationType::OpenEnclave => Format::OpenEnclave,
-        _ => Format::Quote,
-    };
-    Opened::new(&request.evidence, format, verifier.anchors, verifier.cache)
+/// What is held for this evidence.
+fn find(wanted: &Wanted, verifier: &Verifier<'_>) -> Endorsements {
+    match wanted {
+        Wanted::Intel(platform) => {
+            verifier.collateral.find(platform).map_or(Endorsements::None, Endorsements::Intel)
+        }
+        Wanted::Amd(vek) => Endorsements::Amd(AmdEndorsements {
+            vek: vek.and_then(|key| verifier.collateral.find_vek(&key)),
+            crls: verifier.collateral.amd_crls(),
+        }),
+        Wanted::Nothing => Endorsements::None,
+    }
 }
 
 fn verify(
     evidence: &Opened<'_>,
-    collateral: Option<&Collateral>,
+    endorsements: &Endorsements,
     request: &Request,
     verifier: &Verifier<'_>,
     now: UnixTime,
-) -> Verification {
+) -> Outcome {
     let binding = Binding {
         runtime_data: request.runtime_data.as_ref().map(|attached| attached.data.as_slice()),
         init_time_data: request.init_time_data.as_ref().map(|attached| attached.data.as_slice()),
         // The wire's nonce is an echo; whether the evidence is bound to it is a claim, not a condition.
         nonce: None,
     };
-    let context = Context { anchors: verifier.anchors, now, cache: verifier.cache };
-    let collateral = collateral.map_or(CollateralInput::Missing, CollateralInput::Verified);
-    evidence.verify(collateral, &binding, &context)
+    let amd = endorsements.amd();
+    let intel = endorsements.intel();
+    let endorsed = Endorsed {
+        intel: intel.map_or(CollateralInput::Missing, |set| CollateralInput::Verified(set)),
+        vek: amd.vek.as_ref().map(|held| &held.vek),
+        amd: verifier.snp.requirements(&amd.crls),
+    };
+    evidence.verify(&endorsed, &binding, (verifier.anchors, verifier.cache, now))
 }
 
 /// What policy made of genuine evidence.
@@ -161,21 +172,21 @@ pub(crate) struct Decided {
 fn decide(
     request: &Request,
     provider: &Provider<'_>,
-    claims: &Verified<SgxClaims>,
+    claims: &EvidenceClaims,
     verifier: &Verifier<'_>,
     moment: &Moment,
 ) -> Result<Decided, Refusal> {
     // Trust in simulated silicon ends with development, whatever anchors were configured.
     if claims.origin() == AnchorOrigin::Simulated && !provider.development {
-        return Err(Refusal::Evidence(VerifyError::UntrustedRoot { role: CertificateRole::Pck }));
+        return Err(Refusal::Evidence(VerifyError::UntrustedRoot { role: claims.leaf() }));
     }
     let policy = policy_in_force(request, provider)?;
     let attached = Attached::of(request)?;
-    let report_data = &claims.report.report_data;
+    let report_data = claims.report_data();
     let freshness = Freshness::of(request, &attached, report_data, verifier.challenges, moment.now)?;
-    let incoming = sgx_incoming(claims, &attached, freshness);
+    let incoming = claims.incoming(&attached, freshness, verifier.snp);
     let mut rule = None;
-    let answer = check_baseline(&policy, &incoming, provider.baseline, &claims.tcb).and_then(|()| {
+    let answer = check_baseline(&policy, &incoming, provider.baseline, claims).and_then(|()| {
         let limits = Limits::default();
         let evaluation = assay_policy::evaluate(policy.program(), &incoming, &limits)
             .map_err(Refusal::PolicyEvaluation)?;
@@ -183,9 +194,10 @@ fn decide(
         match &evaluation.decision {
             Decision::Permit { .. } => {
                 let issued = evaluation.issued_json();
-                let attached = &attached;
-                Ok(Parts { request, attached, provider, policy: &policy, claims, issued, freshness, moment }
-                    .write())
+                let (attached, policy, trust) = (&attached, policy.as_ref(), verifier.snp);
+                let parts =
+                    Parts { request, attached, provider, policy, claims, trust, issued, freshness, moment };
+                Ok(parts.write())
             }
             Decision::Deny { .. } => Err(Refusal::Denied),
         }
@@ -207,12 +219,18 @@ pub(crate) fn check_baseline(
     policy: &ActivePolicy,
     incoming: &ClaimSet,
     baseline: &Baseline,
-    tcb: &TcbVerdict,
+    claims: &EvidenceClaims,
 ) -> Result<(), Refusal> {
-    let named = named_baseline(policy, incoming)?;
     let below =
         |shortfall: Shortfall| Refusal::Baseline { found: shortfall.found, demanded: shortfall.demanded };
-    baseline.check(tcb, named.as_deref()).map_err(below)
+    match claims {
+        EvidenceClaims::Sgx(claims) => {
+            let named = named_baseline(policy, incoming)?;
+            baseline.check(&claims.tcb, named.as_deref()).map_err(below)
+        }
+        // Policies name baselines of Intel's platforms only.
+        EvidenceClaims::Snp(claims) => baseline.snp.check(claims).map_err(below),
+    }
 }
 
 /// The baseline that the policy's configuration rules name. Several names are read as one that nobody knows, as is a value

@@ -1,6 +1,7 @@
 //! Which platforms are new enough.
 
-use assay_verify::claims::TcbVerdict;
+use assay_evidence::snp::{Product, Tcb};
+use assay_verify::claims::{SnpClaims, TcbVerdict};
 use assay_verify::intel::TcbStatus;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,40 @@ pub struct Baseline {
     pub accepted: Vec<String>,
     /// The lowest TCB evaluation data number of collateral that may judge.
     pub minimum_evaluation_number: u32,
+    /// What is demanded of AMD's platforms.
+    #[serde(default, skip_serializing_if = "SnpBaseline::is_empty")]
+    pub snp: SnpBaseline,
+}
+
+/// The lowest TCB of AMD's platforms, by generation; nothing is demanded of one that is missing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SnpBaseline {
+    /// Milan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milan: Option<SnpMinimum>,
+    /// Genoa, Bergamo, Siena.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genoa: Option<SnpMinimum>,
+    /// Turin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turin: Option<SnpMinimum>,
+}
+
+/// The lowest security version of each part of a platform; AMD's security bulletins name them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnpMinimum {
+    /// First boot stage; Turin only.
+    pub fmc: u8,
+    /// Boot loader of the secure processor.
+    pub bootloader: u8,
+    /// Operating system of the secure processor.
+    pub tee: u8,
+    /// SNP firmware.
+    pub snp: u8,
+    /// Microcode.
+    pub microcode: u8,
 }
 
 impl Default for Baseline {
@@ -29,7 +64,7 @@ impl Default for Baseline {
             .filter(|status| !status.is_out_of_date() && *status != TcbStatus::Revoked)
             .map(|status| status.as_str().to_owned())
             .collect();
-        Self { accepted, minimum_evaluation_number: 0 }
+        Self { accepted, minimum_evaluation_number: 0, snp: SnpBaseline::default() }
     }
 }
 
@@ -47,7 +82,7 @@ impl Baseline {
     #[must_use]
     pub fn accept_all() -> Self {
         let accepted = TcbStatus::ALL.into_iter().map(|status| status.as_str().to_owned()).collect();
-        Self { accepted, minimum_evaluation_number: 0 }
+        Self { accepted, minimum_evaluation_number: 0, snp: SnpBaseline::default() }
     }
 
     /// Checks a platform against this baseline and the one that the policy names.
@@ -76,5 +111,62 @@ impl Baseline {
             found: format!("TCB status {}", tcb.status.as_str()),
             demanded: format!("one of {}", self.accepted.join(", ")),
         })
+    }
+}
+
+impl SnpBaseline {
+    /// Whether nothing is demanded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is demanded of a generation.
+    #[must_use]
+    pub const fn of(&self, product: Product) -> Option<SnpMinimum> {
+        match product {
+            Product::Milan => self.milan,
+            Product::Genoa => self.genoa,
+            Product::Turin => self.turin,
+        }
+    }
+
+    /// Compares the reported TCB, component by component: the one that the endorsement key is of.
+    pub(crate) fn check(&self, claims: &SnpClaims) -> Result<(), Shortfall> {
+        let Some(minimum) = self.of(claims.product) else { return Ok(()) };
+        let below: Vec<String> = minimum.above(&claims.reported_tcb);
+        if below.is_empty() {
+            return Ok(());
+        }
+        Err(Shortfall {
+            found: format!("a {} with {}", claims.product, claims.reported_tcb),
+            demanded: below.join(" and "),
+        })
+    }
+}
+
+impl SnpMinimum {
+    /// The components in which it is above a TCB.
+    fn above(&self, tcb: &Tcb) -> Vec<String> {
+        let demanded = [self.fmc, self.bootloader, self.tee, self.snp, self.microcode];
+        let pairs = demanded.into_iter().zip(tcb.components());
+        let below = pairs.filter(|(minimum, (_, found))| found.unwrap_or_default() < *minimum);
+        below.map(|(minimum, (name, _))| format!("{name} {minimum}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_are_compared_one_by_one() {
+        let tcb = Tcb { fmc: None, boot_loader: 4, tee: 0, snp: 24, microcode: 219 };
+        let minimum = SnpMinimum { bootloader: 4, snp: 24, microcode: 219, ..SnpMinimum::default() };
+        assert_eq!(minimum.above(&tcb), Vec::<String>::new());
+        // As one number this platform would be far above.
+        let newer = SnpMinimum { snp: 25, microcode: 1, ..minimum };
+        assert_eq!(newer.above(&tcb), ["snp 25"]);
+        assert_eq!(SnpMinimum { fmc: 1, tee: 1, ..minimum }.above(&tcb), ["fmc 1", "tee 1"]);
     }
 }

@@ -12,19 +12,25 @@
 mod appraise;
 mod baseline;
 pub mod claims;
+mod endorsements;
+mod evidence;
 mod freshness;
 mod policy;
 mod record;
 mod refusal;
 mod request;
+mod snp_trust;
 mod token_body;
 pub mod verdict;
 
-pub use appraise::{Appraisal, ChallengeCheck, CollateralSource, Moment, Provider, Verifier, appraise};
-pub use baseline::{AZURE_DEFAULT, Baseline, KNOWN_BASELINES};
+pub use appraise::{Appraisal, ChallengeCheck, Moment, Provider, Verifier, appraise};
+pub use baseline::{AZURE_DEFAULT, Baseline, KNOWN_BASELINES, SnpBaseline, SnpMinimum};
+pub use endorsements::{AmdEndorsements, CollateralSource, Endorsements, HeldVek, RawAmd, RawEndorsements};
+pub use evidence::{Beside, EvidenceKind};
 pub use freshness::Freshness;
 pub use policy::{ActivePolicy, default_policy, policy_hash};
 pub use record::{DecisionRecord, Outcome, Replay, ReplayInputs, replay};
 pub use refusal::{Refusal, RefusalClass};
 pub use request::{AttachedData, AttestationType, DataType, Request};
+pub use snp_trust::{CompliantImage, IssuerRecord, SnpTrust, SnpTrustRecord};
 pub use token_body::{TOKEN_LIFE, TokenBody};

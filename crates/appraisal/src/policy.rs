@@ -26,11 +26,33 @@ const DEFAULT_SGX: &str = concat!(
 /// Azure has no default here, and one of its SDKs fails on that; so there is one, and it denies until it is replaced.
 const DEFAULT_TPM: &str = "version= 1.0;authorizationrules{=> deny();};issuancerules{};";
 
+/// Azure's text is not public, and its tokens suggest that it permits everything. This one refuses what makes a guest's memory
+/// no secret or lets others carry it away, and reports that less privileged software asked for.
+const DEFAULT_SNP: &str = concat!(
+    "version= 1.0;\n",
+    "authorizationrules\n{\n",
+    r#"    [type=="x-ms-sevsnpvm-is-debuggable", value==false]"#,
+    "\n",
+    r#"    && [type=="x-ms-sevsnpvm-migration-allowed", value==false]"#,
+    "\n",
+    r#"    && [type=="x-ms-sevsnpvm-vmpl", value==0]"#,
+    "\n    => permit();\n};\nissuancerules\n{\n};\n",
+);
+/// As above; the refusal of TCB that is out of date is the baseline's.
+const DEFAULT_TDX: &str = concat!(
+    "version= 1.0;\n",
+    "authorizationrules\n{\n",
+    r#"    [type=="tdx_td_attributes_debug", value==false] => permit();"#,
+    "\n};\nissuancerules\n{\n};\n",
+);
+
 /// The policy that holds until a provider sets its own.
 #[must_use]
 pub const fn default_policy(kind: AttestationType) -> &'static str {
     match kind {
         AttestationType::SgxEnclave | AttestationType::OpenEnclave => DEFAULT_SGX,
+        AttestationType::SevSnpVm => DEFAULT_SNP,
+        AttestationType::TdxVm => DEFAULT_TDX,
         AttestationType::Tpm => DEFAULT_TPM,
     }
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use assay_policy::RuleRef;
 use assay_verify::cache::ChainCache;
 use assay_verify::claims::TcbVerdict;
-use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::intel::{Collateral, PlatformKey};
+use assay_verify::snp::{AmdCrl, VekKey};
 use assay_verify::{Report, TrustAnchors, UnixTime, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::appraise::Decided;
 use crate::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
-    Freshness, Moment, Provider, Refusal, Request, TokenBody, Verifier, appraise,
+    Endorsements, Freshness, HeldVek, Moment, Provider, RawEndorsements, Refusal, Request, SnpTrustRecord,
+    TokenBody, Verifier, appraise,
 };
 
 /// Characters of the deciding rule that a record keeps; the whole policy is kept once, by its digest.
@@ -56,12 +58,15 @@ pub struct DecisionRecord {
     pub policy_hash: Option<String>,
     /// Whether that policy was a draft of the caller's.
     pub draft: bool,
-    /// Digest that names the collateral set.
+    /// Digest that names the collateral set, or AMD's certificates and lists.
     pub collateral: Option<String>,
     /// Names the set of root keys that were believed.
     pub anchors: String,
     /// What the provider demanded of the platform.
     pub baseline: Baseline,
+    /// What was demanded of SEV-SNP evidence; only in decisions on such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snp: Option<SnpTrustRecord>,
     /// Whether the service was in development mode.
     pub development: bool,
     /// How fresh the evidence was.
@@ -160,7 +165,7 @@ pub(crate) struct RecordDraft {
     record: DecisionRecord,
     report: Report,
     tcb: Option<TcbVerdict>,
-    collateral: Option<Arc<Collateral>>,
+    endorsements: Endorsements,
 }
 
 impl RecordDraft {
@@ -184,6 +189,7 @@ impl RecordDraft {
             collateral: None,
             anchors: hex::encode(verifier.anchors.id()),
             baseline: provider.baseline.clone(),
+            snp: (request.kind == AttestationType::SevSnpVm).then(|| verifier.snp.to_record()),
             development: provider.development,
             freshness: None,
             tcb_status: None,
@@ -196,19 +202,19 @@ impl RecordDraft {
             signed_with: None,
             software: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Self { record, report: Report::default(), tcb: None, collateral: None }
+        Self { record, report: Report::default(), tcb: None, endorsements: Endorsements::None }
     }
 
     pub(crate) fn verified(
         mut self,
         report: Report,
         tcb: Option<TcbVerdict>,
-        collateral: Option<Arc<Collateral>>,
+        endorsements: Endorsements,
     ) -> Self {
         self.record.checks = CheckSummary::of(&report);
         self.record.tcb_status = tcb.as_ref().map(|tcb| tcb.status.as_str().to_owned());
-        self.record.collateral = collateral.as_ref().map(|set| hex::encode(set.digest));
-        Self { report, tcb, collateral, ..self }
+        self.record.collateral = endorsements.digest().map(hex::encode);
+        Self { report, tcb, endorsements, ..self }
     }
 
     /// Verification failed: the first failed check says why.
@@ -244,8 +250,8 @@ impl RecordDraft {
                 self.record.error = Some(refusal.code().to_owned());
             }
         }
-        let Self { record, report, tcb, collateral } = self;
-        Appraisal { answer, report, tcb, deciding_rule: rule, record, collateral }
+        let Self { record, report, tcb, endorsements } = self;
+        Appraisal { answer, report, tcb, deciding_rule: rule, record, endorsements }
     }
 }
 
@@ -302,8 +308,8 @@ pub struct ReplayInputs<'a> {
     pub policy: Option<&'a str>,
     /// JWK of who signed the policy document.
     pub policy_signer: Option<&'a serde_json::Value>,
-    /// The collateral set that judged.
-    pub collateral: Option<&'a RawCollateral>,
+    /// What judged besides what came with the evidence.
+    pub endorsements: Option<&'a RawEndorsements>,
     /// The roots that are believed.
     pub anchors: &'a TrustAnchors,
 }
@@ -344,8 +350,14 @@ impl Replay {
 pub fn replay(record: &DecisionRecord, inputs: &ReplayInputs<'_>) -> Replay {
     let source = Replayed::new(record, inputs);
     let cache = ChainCache::new(0);
-    let verifier =
-        Verifier { anchors: inputs.anchors, cache: &cache, collateral: &source, challenges: &source };
+    let snp = record.snp.as_ref().map(SnpTrustRecord::to_trust).unwrap_or_default();
+    let verifier = Verifier {
+        anchors: inputs.anchors,
+        cache: &cache,
+        collateral: &source,
+        snp: &snp,
+        challenges: &source,
+    };
     let text = inputs.policy.unwrap_or_else(|| crate::default_policy(record.kind));
     let policy = match ActivePolicy::compile(record.kind, text, inputs.policy_signer.cloned()) {
         Ok(policy) => policy,
@@ -399,15 +411,15 @@ fn differences(recorded: &DecisionRecord, replayed: &DecisionRecord) -> Vec<Diff
 
 /// The inputs of a replay as the sources that an appraisal asks.
 struct Replayed {
-    collateral: Option<Arc<Collateral>>,
+    endorsements: Endorsements,
     challenge_was_genuine: bool,
 }
 
 impl Replayed {
     fn new(record: &DecisionRecord, inputs: &ReplayInputs<'_>) -> Self {
-        let collateral = inputs.collateral.and_then(|raw| Collateral::verify(raw, inputs.anchors).collateral);
+        let endorsements = inputs.endorsements.map(|raw| raw.verify(inputs.anchors));
         Self {
-            collateral: collateral.map(Arc::new),
+            endorsements: endorsements.unwrap_or(Endorsements::None),
             challenge_was_genuine: record.freshness == Some(Freshness::Challenge),
         }
     }
@@ -415,7 +427,15 @@ impl Replayed {
 
 impl CollateralSource for Replayed {
     fn find(&self, _platform: &PlatformKey) -> Option<Arc<Collateral>> {
-        self.collateral.clone()
+        self.endorsements.intel().cloned()
+    }
+
+    fn find_vek(&self, _key: &VekKey) -> Option<HeldVek> {
+        self.endorsements.amd().vek
+    }
+
+    fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
+        self.endorsements.amd().crls
     }
 }
 

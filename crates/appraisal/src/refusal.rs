@@ -123,7 +123,9 @@ impl Refusal {
             Self::ChallengeNotBound => {
                 "put the challenge into the runtime data whose hash is the report data, or leave it out"
             }
-            Self::NotSupported { .. } => "this release attests SGX enclaves, with and without Open Enclave",
+            Self::NotSupported { .. } => {
+                "this release attests SGX enclaves, with and without Open Enclave, and SEV-SNP virtual machines"
+            }
         }
     }
 }

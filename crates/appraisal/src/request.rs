@@ -16,13 +16,17 @@ pub enum AttestationType {
     SgxEnclave,
     /// An SGX quote in an Open Enclave report.
     OpenEnclave,
+    /// A virtual machine or container under SEV-SNP.
+    SevSnpVm,
+    /// A virtual machine under TDX.
+    TdxVm,
     /// A TPM and its event log.
     Tpm,
 }
 
 impl AttestationType {
     /// Every kind this release knows.
-    pub const ALL: [Self; 3] = [Self::SgxEnclave, Self::OpenEnclave, Self::Tpm];
+    pub const ALL: [Self; 5] = [Self::SgxEnclave, Self::OpenEnclave, Self::SevSnpVm, Self::TdxVm, Self::Tpm];
 
     /// The name in Azure's routes.
     #[must_use]
@@ -30,6 +34,8 @@ impl AttestationType {
         match self {
             Self::SgxEnclave => "SgxEnclave",
             Self::OpenEnclave => "OpenEnclave",
+            Self::SevSnpVm => "SevSnpVm",
+            Self::TdxVm => "TdxVm",
             Self::Tpm => "Tpm",
         }
     }
@@ -69,7 +75,7 @@ pub struct Request {
     pub evidence: Vec<u8>,
     /// Bound by the report data.
     pub runtime_data: Option<AttachedData>,
-    /// Bound by the configuration id.
+    /// Bound by an enclave's configuration id, or a virtual machine's host data.
     pub init_time_data: Option<AttachedData>,
     /// Echoed into the token; counts as freshness only if the evidence is bound to it.
     pub nonce: Option<String>,
@@ -163,15 +169,11 @@ impl Attached {
         Ok(attached)
     }
 
-    /// The claims that attached data becomes.
-    pub(crate) fn claims(&self) -> Vec<(&'static str, Arc<Value>)> {
-        let mut claims = Vec::with_capacity(3);
+    /// The claims that attached JSON becomes, and init-time data of either kind.
+    pub(crate) fn json_claims(&self) -> Vec<(&'static str, Arc<Value>)> {
+        let mut claims = Vec::with_capacity(5);
         claims.extend(self.runtime.as_ref().map(|json| ("x-ms-runtime", Arc::clone(json))));
         claims.extend(self.init_time.as_ref().map(|json| ("x-ms-inittime", Arc::clone(json))));
-        if let Some(held) = &self.held {
-            let held: Arc<Value> = Arc::new(held.as_str().into());
-            claims.extend(["x-ms-sgx-ehd", "maa-ehd", "aas-ehd"].map(|name| (name, Arc::clone(&held))));
-        }
         claims
     }
 }

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use assay_verify::claims::SgxClaims;
-use assay_verify::{AnchorOrigin, Verified};
+use assay_verify::AnchorOrigin;
 use serde_json::{Value, json};
 
-use crate::claims::sgx_service_claims;
+use crate::evidence::EvidenceClaims;
 use crate::request::Attached;
-use crate::{ActivePolicy, Freshness, Moment, Provider, Request};
+use crate::{ActivePolicy, Freshness, Moment, Provider, Request, SnpTrust};
 
 /// How long an attestation token lives, in seconds (Azure Attestation: 8 hours, fixed).
 pub const TOKEN_LIFE: i64 = 8 * 60 * 60;
@@ -36,7 +35,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) attached: &'a Attached,
     pub(crate) provider: &'a Provider<'a>,
     pub(crate) policy: &'a ActivePolicy,
-    pub(crate) claims: &'a Verified<SgxClaims>,
+    pub(crate) claims: &'a EvidenceClaims,
+    pub(crate) trust: &'a SnpTrust,
     pub(crate) issued: serde_json::Map<String, Value>,
     pub(crate) freshness: Freshness,
     pub(crate) moment: &'a Moment,
@@ -50,10 +50,15 @@ impl Parts<'_> {
         let issued = std::mem::take(&mut self.issued);
         let mut body: BTreeMap<Cow<'_, str>, Arc<Value>> =
             issued.into_iter().map(|(name, value)| (Cow::Owned(name), Arc::new(value))).collect();
-        let service =
-            sgx_service_claims(self.claims, self.freshness).into_iter().chain(self.common(draft, &token_id));
+        let evidence = self.claims.service_claims(self.freshness, self.trust);
+        let service = evidence.into_iter().chain(self.common(draft, &token_id));
         body.extend(service.map(|(name, value)| (Cow::Borrowed(name), Arc::new(value))));
-        body.extend(self.attached.claims().into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
+        body.extend(
+            self.claims
+                .attached_claims(self.attached)
+                .into_iter()
+                .map(|(name, value)| (Cow::Borrowed(name), value)),
+        );
         // A map of strings to JSON values always has a JSON form.
         let payload = serde_json::to_string(&body).unwrap_or_default();
         TokenBody { payload, draft, token_id }

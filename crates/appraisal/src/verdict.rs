@@ -1,22 +1,23 @@
 //! The answer of `assay verify` and `POST /v1/appraisals`: a judgement with every check, for people and scripts.
 
+use std::sync::Arc;
+
 use assay_policy::Limits;
 use assay_verify::cache::ChainCache;
-use assay_verify::claims::SgxClaims;
 use assay_verify::intel::{Collateral, CollateralVerification, RawCollateral};
-use assay_verify::Binding;
-use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
-use assay_verify::{Check, CheckDef, Outcome, TrustAnchors, UnixTime, Verified, VerifyError};
+use assay_verify::sgx::CollateralInput;
+use assay_verify::snp::{AmdCrl, CrlMode, Crls, Requirements, SnpError, VlekProviders};
+use assay_verify::{Binding, Check, CheckDef, Outcome as CheckOutcome, TrustAnchors, UnixTime, VerifyError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::appraise::check_baseline;
-use crate::claims::{sgx_incoming, sgx_service_claims};
+use crate::evidence::{Beside, Endorsed, EvidenceClaims, Outcome, Parsed, Wanted};
 use crate::request::Attached;
 use crate::token_body::origin_claim;
 use crate::{
-    ActivePolicy, AttachedData, AttestationType, Baseline, ChallengeCheck, DataType, Freshness, Refusal,
-    Request,
+    ActivePolicy, AmdEndorsements, AttachedData, Baseline, ChallengeCheck, DataType, EvidenceKind, Freshness,
+    Refusal, Request, SnpTrust,
 };
 
 /// Verification knows nothing of challenges: only the service that gave one out can tell it from others.
@@ -29,10 +30,12 @@ static CHALLENGE: CheckDef = CheckDef {
 /// What to judge, and with what.
 #[derive(Clone, Copy)]
 pub struct JudgeInput<'a> {
-    /// What the evidence is: `SgxEnclave` or `OpenEnclave`.
-    pub kind: AttestationType,
+    /// What the evidence is.
+    pub kind: EvidenceKind,
     /// The evidence.
     pub evidence: &'a [u8],
+    /// Certificates beside it; SEV-SNP only.
+    pub beside: Beside<'a>,
     /// The data whose hash the report data must be.
     pub runtime_data: Option<&'a [u8]>,
     /// What that data is declared to be; undeclared, it counts as JSON if it is JSON.
@@ -45,6 +48,8 @@ pub struct JudgeInput<'a> {
     pub challenges: Option<&'a dyn ChallengeCheck>,
     /// The collateral.
     pub collateral: JudgeCollateral<'a>,
+    /// What is demanded of SEV-SNP evidence.
+    pub snp: JudgeSnp<'a>,
     /// A policy to evaluate over the claims.
     pub policy: Option<&'a str>,
     /// The time to judge at.
@@ -64,6 +69,21 @@ pub enum JudgeCollateral<'a> {
     Checked(&'a CollateralVerification),
     /// A source of verified sets.
     Source(&'a dyn crate::CollateralSource),
+}
+
+/// What is demanded of SEV-SNP evidence.
+#[derive(Clone, Copy)]
+pub enum JudgeSnp<'a> {
+    /// Judged for somebody who sees the checks: what is a matter of trust in a provider warns, and revocation is checked only
+    /// with a list that the caller gives.
+    Offline {
+        /// A revocation list, DER or PEM.
+        crl: Option<&'a [u8]>,
+        /// Issuers of images, and the rest.
+        trust: &'a SnpTrust,
+    },
+    /// As a service demands it.
+    Service(&'a SnpTrust),
 }
 
 /// A judgement. Its JSON form is fixed.
@@ -147,34 +167,32 @@ impl Verdict {
 /// [`Refusal::DraftPolicy`] if the policy does not compile, [`Refusal::PolicyEvaluation`] if it cannot be evaluated,
 /// [`Refusal::NotSupported`] for kinds of later releases.
 pub fn judge(input: &JudgeInput<'_>) -> Result<Verdict, Refusal> {
-    let (format, kind) = match input.kind {
-        AttestationType::SgxEnclave => (Format::Quote, "sgx"),
-        AttestationType::OpenEnclave => (Format::OpenEnclave, "open-enclave"),
-        AttestationType::Tpm => return Err(Refusal::NotSupported { kind: input.kind.as_str() }),
-    };
+    let kind = input.kind.attestation_type();
     let policy =
-        input.policy.map(|text| ActivePolicy::compile(input.kind, text, None).map_err(Refusal::DraftPolicy));
+        input.policy.map(|text| ActivePolicy::compile(kind, text, None).map_err(Refusal::DraftPolicy));
     let policy = policy.transpose()?;
     // Nothing outlives this judgement; within it, a chain that quote and collateral share is verified once.
     let cache = ChainCache::new(8);
-    let opened = Opened::new(input.evidence, format, input.anchors, &cache);
-    let collateral = JudgedWith::find(&opened, input, &cache);
+    let parsed = Parsed::of(input.kind, input.evidence, input.beside);
+    let evidence = parsed.open(input.anchors, &cache);
+    let judged_with = JudgedWith::find(&evidence.wanted(), input, &cache);
     let binding = Binding { runtime_data: input.runtime_data, init_time_data: None, nonce: input.nonce };
-    let context = Context { anchors: input.anchors, now: input.now, cache: &cache };
-    let verification = opened.verify(collateral.input(), &binding, &context);
-    let facts = collateral.verified().map(CollateralFacts::of);
-    conclude(input, kind, verification, facts, policy.as_ref())
+    let endorsed = judged_with.endorsed(input.snp.trust());
+    let outcome = evidence.verify(&endorsed, &binding, (input.anchors, &cache, input.now));
+    let facts = judged_with.collateral.verified().map(CollateralFacts::of);
+    conclude(input, evidence.own_runtime_data(), outcome, facts, policy.as_ref())
 }
 
 fn conclude(
     input: &JudgeInput<'_>,
-    kind: &'static str,
-    verification: Verification,
+    own_runtime_data: Option<&[u8]>,
+    outcome: Outcome,
     collateral: Option<CollateralFacts>,
     policy: Option<&ActivePolicy>,
 ) -> Result<Verdict, Refusal> {
-    let Verification { report, tcb, claims } = verification;
-    let request = as_request(input);
+    let Outcome { report, tcb, claims } = outcome;
+    let request = as_request(input, own_runtime_data);
+    let trust = input.snp.trust();
     let (mut shown, mut decided) = (None, None);
     let mut error = report.first_error().map(VerdictError::of);
     let mut checks = report.checks().to_vec();
@@ -183,8 +201,9 @@ fn conclude(
         let attached = Attached::of(&request)?;
         match freshness(input, &request, &attached, claims) {
             Ok(freshness) => {
-                shown = Some(all_claims(claims, &attached, freshness));
-                decided = policy.map(|policy| evaluate(policy, claims, &attached, freshness)).transpose()?;
+                shown = Some(all_claims(claims, &attached, freshness, trust));
+                let evaluated = policy.map(|policy| evaluate(policy, claims, &attached, freshness, trust));
+                decided = evaluated.transpose()?;
                 challenge = Ok(());
             }
             Err(refusal) => {
@@ -196,7 +215,7 @@ fn conclude(
     checks.extend(input.challenge.map(|_| challenge_check(challenge)));
     Ok(Verdict {
         outcome: if shown.is_some() { "genuine" } else { "rejected" },
-        kind,
+        kind: input.kind.as_str(),
         evaluated_at: input.now.to_string(),
         tcb_status: tcb.as_ref().map(|tcb| tcb.status.as_str()),
         advisories: tcb.map(|tcb| tcb.advisories).unwrap_or_default(),
@@ -208,15 +227,15 @@ fn conclude(
     })
 }
 
-/// The input in the shape that claims and freshness are made from.
-fn as_request(input: &JudgeInput<'_>) -> Request {
-    let runtime_data = input.runtime_data.map(|data| {
+/// The input in the shape that claims and freshness are made from. What the evidence binds by itself is its runtime data.
+fn as_request(input: &JudgeInput<'_>, own_runtime_data: Option<&[u8]>) -> Request {
+    let runtime_data = own_runtime_data.or(input.runtime_data).map(|data| {
         let json = AttachedData { data: data.to_vec(), data_type: DataType::Json };
         let guessed = || if json.json().is_ok() { DataType::Json } else { DataType::Binary };
         AttachedData { data_type: input.runtime_data_type.unwrap_or_else(guessed), ..json }
     });
     Request {
-        kind: input.kind,
+        kind: input.kind.attestation_type(),
         evidence: Vec::new(),
         runtime_data,
         init_time_data: None,
@@ -230,11 +249,11 @@ fn freshness(
     input: &JudgeInput<'_>,
     request: &Request,
     attached: &Attached,
-    claims: &SgxClaims,
+    claims: &EvidenceClaims,
 ) -> Result<Freshness, Refusal> {
     let none = NoChallenges;
     let challenges: &dyn ChallengeCheck = input.challenges.unwrap_or(&none);
-    Ok(match Freshness::of(request, attached, &claims.report.report_data, challenges, input.now)? {
+    Ok(match Freshness::of(request, attached, claims.report_data(), challenges, input.now)? {
         // Verification has refused evidence that is not bound to the nonce.
         Freshness::Unbound if input.nonce.is_some() => Freshness::CallerBound,
         freshness => freshness,
@@ -244,29 +263,36 @@ fn freshness(
 /// The check of an explicit challenge; `Err(None)` if verification failed before it.
 fn challenge_check(result: Result<(), Option<Refusal>>) -> Check {
     let (outcome, detail) = match result {
-        Ok(()) => (Outcome::Pass, CHALLENGE.title.into()),
-        Err(None) => (Outcome::Skipped, "a check that it builds on failed".into()),
-        Err(Some(refusal)) => (Outcome::Fail, refusal.message().into()),
+        Ok(()) => (CheckOutcome::Pass, CHALLENGE.title.into()),
+        Err(None) => (CheckOutcome::Skipped, "a check that it builds on failed".into()),
+        Err(Some(refusal)) => (CheckOutcome::Fail, refusal.message().into()),
     };
     // The error of this check is none of verification's; it stands in the verdict.
     Check { rule: &CHALLENGE, outcome, detail, expected: None, actual: None, error: None }
 }
 
-fn all_claims(claims: &Verified<SgxClaims>, attached: &Attached, freshness: Freshness) -> Map<String, Value> {
-    let service = sgx_service_claims(claims, freshness).into_iter().chain(origin_claim(claims.origin()));
-    let attached = attached.claims().into_iter().map(|(name, value)| (name, value.as_ref().clone()));
+fn all_claims(
+    claims: &EvidenceClaims,
+    attached: &Attached,
+    freshness: Freshness,
+    trust: &SnpTrust,
+) -> Map<String, Value> {
+    let service = claims.service_claims(freshness, trust).into_iter().chain(origin_claim(claims.origin()));
+    let attached =
+        claims.attached_claims(attached).into_iter().map(|(name, value)| (name, value.as_ref().clone()));
     service.chain(attached).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn evaluate(
     policy: &ActivePolicy,
-    claims: &SgxClaims,
+    claims: &EvidenceClaims,
     attached: &Attached,
     freshness: Freshness,
+    trust: &SnpTrust,
 ) -> Result<PolicyVerdict, Refusal> {
-    let incoming = sgx_incoming(claims, attached, freshness);
+    let incoming = claims.incoming(attached, freshness, trust);
     // Offline there is no provider whose baseline would hold; one that the policy names holds all the same.
-    if let Err(refusal) = check_baseline(policy, &incoming, &Baseline::accept_all(), &claims.tcb) {
+    if let Err(refusal) = check_baseline(policy, &incoming, &Baseline::accept_all(), claims) {
         return match refusal {
             Refusal::Baseline { .. } => Ok(PolicyVerdict {
                 decision: "deny",
@@ -286,26 +312,98 @@ fn evaluate(
     Ok(PolicyVerdict { decision, rule, issued: evaluation.issued_json(), reason: None })
 }
 
+impl<'a> JudgeSnp<'a> {
+    const fn trust(&self) -> &'a SnpTrust {
+        match self {
+            Self::Offline { trust, .. } | Self::Service(trust) => trust,
+        }
+    }
+}
+
+/// What one judgement is made with.
+struct JudgedWith<'a> {
+    collateral: JudgedCollateral<'a>,
+    amd: AmdEndorsements,
+    crl: Given,
+}
+
+/// The revocation list of the caller.
+enum Given {
+    /// There is none, and nobody demands one.
+    Nothing,
+    /// One that is to be believed.
+    List,
+    /// One that cannot be used.
+    Refused(SnpError),
+    /// A service judges, with its own.
+    Service(CrlMode),
+}
+
 /// The collateral of one judgement.
-enum JudgedWith<'a> {
+enum JudgedCollateral<'a> {
     Missing,
     Checked(&'a CollateralVerification),
     Fresh(Box<CollateralVerification>),
-    Known(std::sync::Arc<Collateral>),
+    Known(Arc<Collateral>),
 }
 
 impl<'a> JudgedWith<'a> {
-    fn find(opened: &Opened<'_>, input: &JudgeInput<'a>, cache: &ChainCache) -> Self {
-        match input.collateral {
-            JudgeCollateral::Missing => Self::Missing,
-            JudgeCollateral::Raw(raw) => {
+    fn find(wanted: &Wanted, input: &JudgeInput<'a>, cache: &ChainCache) -> Self {
+        let mut found = Self {
+            collateral: JudgedCollateral::find(wanted, input, cache),
+            amd: AmdEndorsements::default(),
+            crl: Given::Nothing,
+        };
+        if let (Wanted::Amd(vek), JudgeCollateral::Source(source)) = (wanted, input.collateral) {
+            found.amd.vek = vek.and_then(|key| source.find_vek(&key));
+        }
+        match (input.snp, input.collateral) {
+            (JudgeSnp::Service(trust), JudgeCollateral::Source(source)) => {
+                found.amd.crls = source.amd_crls();
+                found.crl = Given::Service(trust.crl_mode);
+            }
+            (JudgeSnp::Service(trust), _) => found.crl = Given::Service(trust.crl_mode),
+            (JudgeSnp::Offline { crl: Some(list), .. }, _) => {
+                match AmdCrl::verify_file(list, input.anchors) {
+                    Ok(list) => (found.amd.crls, found.crl) = (vec![Arc::new(list)], Given::List),
+                    Err(error) => found.crl = Given::Refused(error),
+                }
+            }
+            (JudgeSnp::Offline { crl: None, .. }, _) => {}
+        }
+        found
+    }
+
+    fn endorsed<'s>(&'s self, trust: &'s SnpTrust) -> Endorsed<'s> {
+        let crls = match &self.crl {
+            Given::Nothing => Crls::NotGiven,
+            Given::List => Crls::Held(CrlMode::Require, &self.amd.crls),
+            Given::Refused(error) => Crls::Refused(error),
+            Given::Service(mode) => Crls::Held(*mode, &self.amd.crls),
+        };
+        let listed = &trust.vlek_providers;
+        let vlek_providers = match self.crl {
+            Given::Service(_) => VlekProviders::Only(listed),
+            _ => VlekProviders::Warn(listed),
+        };
+        let (image_issuers, authorities) = (&trust.image_issuers, &trust.time_stamp_authorities);
+        let amd = Requirements { crls, vlek_providers, image_issuers, time_stamp_authorities: authorities };
+        Endorsed { intel: self.collateral.input(), vek: self.amd.vek.as_ref().map(|held| &held.vek), amd }
+    }
+}
+
+impl<'a> JudgedCollateral<'a> {
+    fn find(wanted: &Wanted, input: &JudgeInput<'a>, cache: &ChainCache) -> Self {
+        match (input.collateral, wanted) {
+            (JudgeCollateral::Missing, _) => Self::Missing,
+            (JudgeCollateral::Raw(raw), _) => {
                 Self::Fresh(Box::new(Collateral::verify_with(raw, input.anchors, cache)))
             }
-            JudgeCollateral::Checked(verification) => Self::Checked(verification),
-            JudgeCollateral::Source(source) => opened
-                .platform()
-                .and_then(|platform| source.find(&platform))
-                .map_or(Self::Missing, Self::Known),
+            (JudgeCollateral::Checked(verification), _) => Self::Checked(verification),
+            (JudgeCollateral::Source(source), Wanted::Intel(platform)) => {
+                source.find(platform).map_or(Self::Missing, Self::Known)
+            }
+            (JudgeCollateral::Source(_), _) => Self::Missing,
         }
     }
 

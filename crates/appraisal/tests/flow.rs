@@ -12,14 +12,15 @@ use std::sync::Arc;
 
 use assay_appraisal::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
-    DataType, DecisionRecord, Moment, Outcome, Provider, Refusal, RefusalClass, ReplayInputs, Request,
-    Verifier, appraise, default_policy, replay,
+    DataType, DecisionRecord, HeldVek, Moment, Outcome, Provider, RawEndorsements, Refusal, RefusalClass,
+    ReplayInputs, Request, SnpTrust, Verifier, appraise, default_policy, replay,
 };
 use assay_silicon::intel::{
     CollateralSpec, Intel, Kss, PlatformSpec, QuoteSpec, TcbStatus, open_enclave_report,
 };
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::snp::{AmdCrl, VekKey};
 use assay_verify::{AnchorOrigin, TrustAnchors, UnixTime};
 use serde_json::{Value, json};
 
@@ -38,6 +39,14 @@ struct Known(Option<Arc<Collateral>>);
 impl CollateralSource for Known {
     fn find(&self, _platform: &PlatformKey) -> Option<Arc<Collateral>> {
         self.0.clone()
+    }
+
+    fn find_vek(&self, _key: &VekKey) -> Option<HeldVek> {
+        None
+    }
+
+    fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
+        Vec::new()
     }
 }
 
@@ -102,6 +111,7 @@ impl Rig {
             anchors: &self.anchors,
             cache: &cache,
             collateral: &collateral,
+            snp: &SnpTrust::default(),
             challenges: &challenges,
         };
         let provider = Provider {
@@ -116,13 +126,15 @@ impl Rig {
     }
 
     fn replay(&self, record: &DecisionRecord, setting: &Setting) -> assay_appraisal::Replay {
+        let endorsements =
+            setting.with_collateral.then(|| RawEndorsements::Intel(Box::new(self.raw.clone())));
         replay(
             record,
             &ReplayInputs {
                 request: &setting.request,
                 policy: Some(setting.policy.text()),
                 policy_signer: None,
-                collateral: setting.with_collateral.then_some(&self.raw),
+                endorsements: endorsements.as_ref(),
                 anchors: &self.anchors,
             },
         )

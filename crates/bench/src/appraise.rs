@@ -6,9 +6,9 @@ use assay_appraisal::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
     DataType, Moment, Provider, Request, Verifier, appraise, default_policy,
 };
+use assay_verify::Binding;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::Binding;
 use assay_verify::sgx::{CollateralInput, Context, Format, Opened};
 use assay_verify::{TrustAnchors, UnixTime};
 

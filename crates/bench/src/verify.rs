@@ -1,8 +1,8 @@
 //! Quotes to claims and report: everything warm, a platform not seen before, and everything cold.
 
+use assay_verify::Binding;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::Collateral;
-use assay_verify::Binding;
 use assay_verify::sgx::{CollateralInput, Context, Format, Opened, Verification};
 use dcap_qvl::verify::QuoteVerifier;
 

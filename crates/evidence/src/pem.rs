@@ -31,6 +31,19 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     Ok(certificates)
 }
 
+/// Reads a PEM revocation list, and nothing beside it.
+///
+/// # Errors
+/// A sentence about what is wrong.
+pub fn revocation_list(pem: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let text = std::str::from_utf8(pem).map_err(|_| "it is not text")?.trim();
+    let body = text
+        .strip_prefix("-----BEGIN X509 CRL-----")
+        .and_then(|rest| rest.strip_suffix("-----END X509 CRL-----"));
+    let compact: String = body.ok_or("it is not a revocation list")?.split_ascii_whitespace().collect();
+    STANDARD.decode(compact).map_err(|_| "it is not base64")
+}
+
 fn decode(body: &str) -> Result<Vec<u8>, &'static str> {
     // Base64 is a third larger than what it encodes, and lines add a little.
     if body.len() > MAX_CERTIFICATE_SIZE.saturating_mul(2) {

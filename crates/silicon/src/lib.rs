@@ -17,6 +17,7 @@ pub mod intel;
 mod keys;
 mod runtime_data;
 mod table;
+pub mod uvm;
 mod x509;
 
 pub use error::SiliconError;

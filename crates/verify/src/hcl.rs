@@ -45,6 +45,7 @@ rules! {
     ATTESTATION_KEY: "hcl.attestation-key", "the runtime claims name one attestation key of the virtual TPM", HCL;
     RUNTIME_DATA: "hcl.runtime-data", "the runtime data is the claims themselves, or their `user-data` is its hash", HCL;
     NONCE: "hcl.nonce", "the evidence is bound to the nonce", "RFC 9334, section 10.2";
+    UNREAD: "hcl.unread", "every proof that came along was read", HCL;
     HARDWARE: "hcl.hardware", "the hardware's report can be verified outside of its machine", HCL;
 }
 
@@ -180,15 +181,11 @@ impl<'a> Opened<'a> {
         binding: &Binding<'_>,
         context: &snp::Context<'_>,
     ) -> snp::Verification {
-        let mut checks = Report::with_capacity(48);
         let report = match &self.report {
             Ok(report) => report,
-            Err(error) => {
-                checks.fail(&LAYOUT, VerifyError::Parse(error.clone()));
-                checks.skip_missing(&[RULES]);
-                return snp::Verification { report: checks, claims: None };
-            }
+            Err(error) => return unreadable(error.clone()),
         };
+        let mut checks = Report::with_capacity(48);
         checks.pass(&LAYOUT);
         let paravisor = check_claims(report, &mut checks);
         check_caller(report.runtime_claims, paravisor.as_ref(), binding, &mut checks);
@@ -207,6 +204,28 @@ impl<'a> Opened<'a> {
         });
         snp::Verification { report: checks, claims }
     }
+}
+
+/// The verification of evidence in which no paravisor's report could be found.
+#[must_use]
+pub fn unreadable(error: ParseError) -> snp::Verification {
+    let mut report = Report::with_capacity(RULES.len());
+    report.fail(&LAYOUT, VerifyError::Parse(error));
+    report.skip_missing(&[RULES]);
+    snp::Verification { report, claims: None }
+}
+
+/// Adds that proofs came along which this release does not read: nobody shall take them for checked.
+#[must_use]
+pub fn note_unread(mut verification: snp::Verification, names: &[&'static str]) -> snp::Verification {
+    if !names.is_empty() {
+        let detail = format!(
+            "not looked at: {}; verification of TPM and TD quotes is for a later release",
+            names.join(", ")
+        );
+        verification.report.note(&UNREAD, Outcome::Skipped, detail);
+    }
+    verification
 }
 
 fn check_claims(report: &HclReport<'_>, checks: &mut Report) -> Option<ParavisorClaims> {

@@ -44,8 +44,9 @@ const BODIES: [&str; 8] = [
     "evidence",
     "report",
 ];
-const CERTIFICATES: [&str; 6] =
-    ["VcekCertChain", "cert_chain", "auxblob", "platformCertificates", "vcek", "endorsements"];
+const CERTIFICATES: [&str; 5] = ["VcekCertChain", "cert_chain", "auxblob", "platformCertificates", "vcek"];
+/// Names certificates in the sidecar's form, and the image's endorsements in Azure's.
+const SIDECAR_CERTIFICATES: [&str; 1] = ["endorsements"];
 const ENDORSEMENTS: [&str; 2] = ["uvm_endorsements", "uvmEndorsements"];
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Bundle, ParseError> {
@@ -53,7 +54,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Bundle, ParseError> {
     let Value::Object(members) = text else { return Err(document("it is not an object")) };
     let (members, around) = unwrap(&members)?;
     let body = body(members)?;
-    let certificates = match find(members, &CERTIFICATES)? {
+    let certificates = match certificates_member(members)? {
         Some(value) => certificates(value)?,
         // Clean rooms put them beside the evidence.
         None => around.map_or_else(|| Ok(Vec::new()), optional_certificates)?,
@@ -116,8 +117,15 @@ fn is_empty(value: &Value) -> bool {
         || value.as_array().is_some_and(Vec::is_empty)
 }
 
+fn certificates_member(members: &Members) -> Result<Option<&Value>, ParseError> {
+    match find(members, &CERTIFICATES)? {
+        None if find(members, &["SnpReport"])?.is_none() => find(members, &SIDECAR_CERTIFICATES),
+        found => Ok(found),
+    }
+}
+
 fn optional_certificates(members: &Members) -> Result<Vec<Vec<u8>>, ParseError> {
-    find(members, &CERTIFICATES)?.map_or_else(|| Ok(Vec::new()), certificates)
+    certificates_member(members)?.map_or_else(|| Ok(Vec::new()), certificates)
 }
 
 fn certificates(value: &Value) -> Result<Vec<Vec<u8>>, ParseError> {

@@ -30,14 +30,20 @@ impl Cbor {
             Self::Array(items) => {
                 [head(4, count(items)), items.iter().flat_map(Self::encode).collect()].concat()
             }
-            Self::Map(items) => {
-                let pairs = items.iter().flat_map(|(key, value)| [key.encode(), value.encode()].concat());
-                [head(5, count(items)), pairs.collect()].concat()
-            }
+            Self::Map(items) => [head(5, count(items)), pairs(items)].concat(),
             Self::Tag(number, item) => [head(6, *number), item.encode()].concat(),
             Self::Raw(bytes) => bytes.clone(),
         }
     }
+}
+
+/// A map that ends with a mark (RFC 8949, section 3.2.2).
+pub(super) fn indefinite_map(items: &[(Cbor, Cbor)]) -> Vec<u8> {
+    [&[0xbf], &pairs(items)[..], &[0xff]].concat()
+}
+
+fn pairs(items: &[(Cbor, Cbor)]) -> Vec<u8> {
+    items.iter().flat_map(|(key, value)| [key.encode(), value.encode()].concat()).collect()
 }
 
 fn count<T>(items: &[T]) -> u64 {

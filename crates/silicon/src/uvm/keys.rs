@@ -7,8 +7,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    RSA_PKCS1_SHA256, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
 
 use super::Algorithm;
@@ -73,9 +73,7 @@ impl Key {
     pub(super) fn to_pkcs8(&self) -> Result<Vec<u8>, SiliconError> {
         let failed = |_| SiliconError::Crypto { operation: "export a key" };
         match self {
-            Self::P256(pair) | Self::P384(pair) => {
-                Ok(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
-            }
+            Self::P256(pair) | Self::P384(pair) => Ok(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()),
             Self::Rsa(pair) => {
                 let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
                 Ok(der.as_ref().to_vec())

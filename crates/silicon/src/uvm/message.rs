@@ -2,9 +2,9 @@
 
 use aws_lc_rs::digest::{self, SHA256};
 
-use super::cbor::Cbor;
+use super::cbor::{self, Cbor};
 use super::keys::Key;
-use super::pki::Template;
+use super::pki::{self, Template};
 use super::{Algorithm, EndorsementSpec, Form, UvmSigner};
 use crate::error::SiliconError;
 
@@ -28,6 +28,8 @@ pub(super) struct ChainDraft {
     pub(super) algorithm: Algorithm,
     pub(super) now: i64,
     pub(super) leaf: Template,
+    /// Stands in the place of the leaf's certificate, DER.
+    pub(super) signed_leaf: Option<Vec<u8>>,
     pub(super) ca: Template,
     /// Authorities between the CA and the leaf, from the leaf upwards, with the keys that sign them.
     pub(super) between: Vec<(Template, Key)>,
@@ -48,6 +50,7 @@ impl ChainDraft {
         };
         Ok(Self {
             leaf: Template::leaf(&key, &signer.ca_key, now)?,
+            signed_leaf: None,
             ca: Template::ca(&signer.ca_key, &signer.root_key, signer.created)?,
             between: Vec::new(),
             leaf_issuer: signer.ca_key.clone(),
@@ -60,9 +63,20 @@ impl ChainDraft {
         })
     }
 
+    /// Another name of the same authority, for a leaf that says more of itself.
+    pub(super) fn rename(&mut self, policies: &str) {
+        let (authority, _) = self.did.split_once("::").unwrap_or_default();
+        self.did = format!("{authority}::{policies}");
+        self.leaf.set(pki::alternative_names());
+        self.leaf.set(pki::fulcio_issuer());
+    }
+
     /// Leaf first.
     fn finish(&self) -> Result<Vec<Vec<u8>>, SiliconError> {
-        let mut chain = vec![self.leaf.sign(&self.leaf_issuer)?];
+        let mut chain = vec![match &self.signed_leaf {
+            Some(leaf) => leaf.clone(),
+            None => self.leaf.sign(&self.leaf_issuer)?,
+        }];
         for (template, key) in &self.between {
             chain.push(template.sign(key)?);
         }
@@ -84,6 +98,7 @@ pub(super) struct Draft {
     /// First item of what is signed, and what is signed beside the message.
     pub(super) context: &'static str,
     pub(super) external: Vec<u8>,
+    pub(super) indefinite_length: bool,
 }
 
 impl Draft {
@@ -98,6 +113,7 @@ impl Draft {
             signed_at: spec.signed_at.unwrap_or(chain.now),
             context: "Signature1",
             external: Vec::new(),
+            indefinite_length: spec.indefinite_length,
         };
         draft.set(ALGORITHM, Cbor::Int(chain.algorithm.number()));
         draft.set_chain();
@@ -166,7 +182,10 @@ impl Draft {
     }
 
     pub(super) fn sign(self) -> Result<Signed, SiliconError> {
-        let protected = Cbor::Map(self.protected.clone()).encode();
+        let protected = match self.indefinite_length {
+            true => cbor::indefinite_map(&self.protected),
+            false => Cbor::Map(self.protected.clone()).encode(),
+        };
         let signed = Cbor::Array(vec![
             Cbor::text(self.context),
             Cbor::Bytes(protected.clone()),

@@ -27,7 +27,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crate::error::SiliconError;
 use cbor::Cbor;
 use keys::{Key, Kind};
-use message::{ChainDraft, Draft, Signed};
+use message::{ChainDraft, Draft};
 use pki::Template;
 use time_stamp::StampDraft;
 
@@ -35,6 +35,8 @@ pub use defects::Defect;
 
 /// What Microsoft's container instances call their images.
 const FEED: &str = "ContainerPlat-AMD-UVM";
+/// Header parameter `3161-ctt` (RFC 9921, section 3.1), whose time-stamp is of the signature as CBOR.
+const RFC3161_CTT: Cbor = Cbor::Int(270);
 
 /// How an endorsement carries its claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +100,14 @@ pub struct EndorsementSpec {
     pub algorithm: Algorithm,
     /// Whether it carries a time-stamp.
     pub time_stamped: bool,
+    /// Whether the time-stamp stands in the standard's header (RFC 9921) instead of Microsoft's.
+    pub standard_header: bool,
+    /// Policies of the signer's name other than the leaf's purpose, such as `san:dns:example.com`. The leaf then has the
+    /// alternative names `signer@example.com`, `example.com` and `https://example.com/signer`, and
+    /// `https://accounts.example.com` as its Fulcio issuer.
+    pub policies: Option<String>,
+    /// Whether the protected header is a map of indefinite length, which a reader that encodes it again writes otherwise.
+    pub indefinite_length: bool,
     /// Unix seconds that the signer writes; `None` is the time it is made.
     pub signed_at: Option<i64>,
 }
@@ -113,6 +123,9 @@ impl EndorsementSpec {
             form: Form::Legacy,
             algorithm: Algorithm::Es384,
             time_stamped: true,
+            standard_header: false,
+            policies: None,
+            indefinite_length: false,
             signed_at: None,
         }
     }
@@ -174,10 +187,18 @@ impl UvmSigner {
     /// # Errors
     /// As [`Self::generate`].
     pub fn endorsement(&self, spec: &EndorsementSpec, now: i64) -> Result<Vec<u8>, SiliconError> {
-        let chain = ChainDraft::new(self, spec.algorithm, now)?;
+        let mut chain = ChainDraft::new(self, spec.algorithm, now)?;
+        if let Some(policies) = &spec.policies {
+            chain.rename(policies);
+        }
         let mut signed = Draft::new(&chain, spec)?.sign()?;
         if spec.time_stamped {
-            self.time_stamp(&mut signed, now)?;
+            let (label, stamped) = match spec.standard_header {
+                true => (RFC3161_CTT, Cbor::Bytes(signed.signature.clone()).encode()),
+                false => (Cbor::text("timestamp"), signed.signature.clone()),
+            };
+            let token = StampDraft::new(self, &stamped, now)?.finish()?;
+            signed.unprotected.push((label, Cbor::Bytes(token)));
         }
         Ok(signed.encode())
     }
@@ -189,12 +210,6 @@ impl UvmSigner {
     /// As [`Self::generate`].
     pub fn broken(&self, defect: Defect, spec: &EndorsementSpec, now: i64) -> Result<Vec<u8>, SiliconError> {
         defect.apply(self, spec, now)
-    }
-
-    fn time_stamp(&self, signed: &mut Signed, now: i64) -> Result<(), SiliconError> {
-        let token = StampDraft::new(self, &signed.signature, now)?.finish()?;
-        signed.unprotected.push((Cbor::text("timestamp"), Cbor::Bytes(token)));
-        Ok(())
     }
 }
 

@@ -17,6 +17,9 @@ pub(super) const PCA_CN: &str = "Assay Simulated Time-Stamp PCA";
 pub(super) const TSA_CN: &str = "Assay Simulated Time-Stamp Service";
 const TSA_ROOT_CN: &str = "Assay Simulated Time-Stamp Root";
 pub(super) const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25]; // 2.5.29.37
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11]; // 2.5.29.17
+/// 1.3.6.1.4.1.57264.1.1
+const FULCIO_ISSUER: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01, 0x01];
 /// 1.3.6.1.4.1.311.76.59.1.2, which Microsoft's names of image signers demand.
 pub(super) const UVM_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x4c, 0x3b, 0x01, 0x02];
 /// 1.3.6.1.4.1.311.76.59.1.1, which real leaves have as well.
@@ -59,6 +62,21 @@ pub(super) fn constraints(ca: bool, path_length: Option<u8>) -> Extension {
 pub(super) fn purposes(oids: &[&[u8]]) -> Extension {
     let oids: Vec<Vec<u8>> = oids.iter().map(|oid| asn1::oid(oid)).collect();
     Extension::new(EXTENDED_KEY_USAGE, false, asn1::sequence(&oids))
+}
+
+/// A name of each kind that a did:x509 can ask for (RFC 5280, section 4.2.1.6).
+pub(super) fn alternative_names() -> Extension {
+    let names = asn1::sequence(&[
+        asn1::context_primitive(1, b"signer@example.com"),
+        asn1::context_primitive(2, b"example.com"),
+        asn1::context_primitive(6, b"https://example.com/signer"),
+    ]);
+    Extension::new(SUBJECT_ALT_NAME, false, names)
+}
+
+/// The text itself, without any DER around it.
+pub(super) fn fulcio_issuer() -> Extension {
+    Extension::new(FULCIO_ISSUER, false, b"https://accounts.example.com".to_vec())
 }
 
 impl Template {

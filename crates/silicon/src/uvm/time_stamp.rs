@@ -86,8 +86,7 @@ impl StampDraft {
             parts.push(asn1::context(0, &[certificate, pca].concat()));
         }
         parts.push(asn1::set(&signer.repeat(self.signers)));
-        let token =
-            asn1::sequence(&[asn1::oid(SIGNED_DATA), asn1::context(0, &asn1::sequence(&parts))]);
+        let token = asn1::sequence(&[asn1::oid(SIGNED_DATA), asn1::context(0, &asn1::sequence(&parts))]);
         Ok([token, self.trailing.clone()].concat())
     }
 
@@ -107,8 +106,7 @@ impl StampDraft {
         let digest = flipped_if(self.wrong_digest, sha256(info));
         let named = flipped_if(self.wrong_certificate, sha256(certificate));
         let id = asn1::sequence(&[asn1::sequence(&[asn1::sequence(&[asn1::octets(&named)])])]);
-        let attribute =
-            |oid: &[u8], value: Vec<u8>| asn1::sequence(&[asn1::oid(oid), asn1::set(&value)]);
+        let attribute = |oid: &[u8], value: Vec<u8>| asn1::sequence(&[asn1::oid(oid), asn1::set(&value)]);
         let attributes = [
             attribute(CONTENT_TYPE, asn1::oid(&self.content_type)),
             attribute(MESSAGE_DIGEST, asn1::octets(&digest)),
@@ -150,8 +148,7 @@ fn flipped_if(wrong: bool, mut bytes: Vec<u8>) -> Vec<u8> {
 /// With a fraction, as Microsoft's have, of a quarter of a second.
 fn generalized_time(seconds: i64) -> Result<Vec<u8>, SiliconError> {
     const GENERALIZED_TIME: u8 = 0x18;
-    let timestamp =
-        Timestamp::from_second(seconds).map_err(|_| SiliconError::TimeOutOfRange { seconds })?;
+    let timestamp = Timestamp::from_second(seconds).map_err(|_| SiliconError::TimeOutOfRange { seconds })?;
     let date = TimeZone::UTC.to_datetime(timestamp);
     Ok(asn1::tlv(GENERALIZED_TIME, date.strftime("%Y%m%d%H%M%S.25Z").to_string().as_bytes()))
 }

@@ -1,5 +1,6 @@
 //! AMD's revocation lists: a root lists the authorities below it that it withdrew.
 
+use assay_evidence::pem;
 use assay_evidence::snp::Product;
 
 use super::SnpError;
@@ -18,6 +19,7 @@ pub struct AmdCrl {
     pub window: Window,
     /// SHA-256 of the list.
     pub digest: [u8; 32],
+    der: Vec<u8>,
     /// Serial numbers, sorted.
     revoked: Vec<Vec<u8>>,
     origin: AnchorOrigin,
@@ -41,11 +43,31 @@ impl AmdCrl {
             product: authority.product,
             window: list.validity,
             digest: sha256(&[der]),
+            der: der.to_vec(),
             revoked: list.revoked.iter().map(|serial| serial.to_vec()).collect(),
             origin: authority.origin,
             issuer: authority.root_subject.clone(),
             anchors: *anchors.id(),
         })
+    }
+
+    /// Verifies a list in a file, DER or PEM.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_file(bytes: &[u8], anchors: &TrustAnchors) -> Result<Self, SnpError> {
+        if bytes.trim_ascii_start().first() != Some(&b'-') {
+            return Self::verify(bytes, anchors);
+        }
+        let problem = "it is PEM, but not of a revocation list";
+        let der = pem::revocation_list(bytes).map_err(|_| SnpError::CrlMalformed { problem })?;
+        Self::verify(&der, anchors)
+    }
+
+    /// The list as it was received.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// Whether the list speaks of this authority.

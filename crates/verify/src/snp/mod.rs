@@ -171,6 +171,15 @@ pub fn verify_vek(der: &[u8], anchors: &TrustAnchors) -> Result<VerifiedVek, Vec
     vek::verify(der, anchors).map_err(|failures| failures.into_iter().map(|(_, error)| error).collect())
 }
 
+/// The verification of evidence in which no report could be found.
+#[must_use]
+pub fn unreadable(error: ParseError) -> Verification {
+    let mut report = Report::with_capacity(RULES.len());
+    report.fail(&LAYOUT, VerifyError::Parse(error));
+    report.skip_missing(&[RULES]);
+    Verification { report, claims: None }
+}
+
 /// Evidence whose report was read and whose VEK certificate was looked at.
 #[derive(Debug)]
 pub struct Opened<'a> {
@@ -268,15 +277,11 @@ impl<'a> Opened<'a> {
         binding: &Binding<'_>,
         context: &Context<'_>,
     ) -> Verification {
-        let mut checks = Report::with_capacity(40);
         let report = match &self.report {
             Ok(report) => report,
-            Err(error) => {
-                checks.fail(&LAYOUT, VerifyError::Parse(error.clone()));
-                checks.skip_missing(&[RULES]);
-                return Verification { report: checks, claims: None };
-            }
+            Err(error) => return unreadable(error.clone()),
         };
+        let mut checks = Report::with_capacity(40);
         checks.pass(&LAYOUT);
         fields::check(report, &mut checks);
         let vek = self.check_vek(held, context, &mut checks);

@@ -11,16 +11,13 @@ use super::cose::Message;
 use super::error::UvmError;
 use super::hash::Hash;
 use crate::time::UnixTime;
-use crate::x509::Certificate;
+use crate::x509::{Certificate, DIGITAL_SIGNATURE, KEY_CERT_SIGN};
 
 /// Header parameters of RFC 9360.
 const X5CHAIN: Label = Label::Int(33);
 const X5T: Label = Label::Int(34);
 /// Microsoft's chains have 3 certificates, leaf, CA and root; more than this is no chain but an attempt to make us work.
 const MAX_CERTIFICATES: usize = 8;
-/// Key usage bits (RFC 5280, section 4.2.1.3).
-const DIGITAL_SIGNATURE: u8 = 0;
-const KEY_CERT_SIGN: u8 = 5;
 pub(super) const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 pub(super) const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");

@@ -23,6 +23,8 @@ const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
 const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+/// The first byte of the field `[0]` of a `SignerInfo`.
+const SIGNED_ATTRIBUTES: u8 = 0xa0;
 /// Microsoft's tokens carry the signer and its CA.
 const MAX_CERTIFICATES: usize = 8;
 /// Microsoft's signers sign three or four attributes.
@@ -173,6 +175,9 @@ impl<'a> Signer<'a> {
         let hash = Hash::from_identifier(next(&mut reader, NOT_READABLE)?);
         let hash = hash.ok_or("it is signed with a hash that is not accepted")?;
         let attributes = reader.tlv_bytes().map_err(|_| NOT_READABLE)?;
+        if attributes.first() != Some(&SIGNED_ATTRIBUTES) {
+            return Err("it has no signed attributes");
+        }
         check_algorithm(next(&mut reader, NOT_READABLE)?, hash)?;
         let signature = bytes_of(next(&mut reader, NOT_READABLE)?, Tag::OctetString, NOT_READABLE)?;
         // Unsigned attributes say nothing.
@@ -207,7 +212,7 @@ fn signed_attributes(der: &[u8]) -> Result<(Vec<u8>, Attributes<'_>), Problem> {
     const NOT_READABLE: Problem = "its signed attributes cannot be read";
     const SET_OF: u8 = 0x31;
     let value = AnyRef::from_der(der).map_err(|_| NOT_READABLE)?;
-    let mut reader = content_of(value, field(0), "it has no signed attributes")?;
+    let mut reader = content_of(value, field(0), NOT_READABLE)?;
     let mut found: Vec<(ObjectIdentifier, AnyRef<'_>)> = Vec::new();
     while !reader.is_finished() {
         let mut attribute = content_of(next(&mut reader, NOT_READABLE)?, Tag::Sequence, NOT_READABLE)?;

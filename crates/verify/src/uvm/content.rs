@@ -54,16 +54,18 @@ pub(super) struct Content {
 
 /// Reads the newer form if there are CWT claims, else the older one.
 pub(super) fn read(message: &Message) -> Content {
+    // Its absence is reported with the envelope.
+    let payload = message.payload();
     let (claims, image) = match message.protected(&Label::Int(CWT_CLAIMS)) {
         Some(_) if header(message, "iss").is_some() || header(message, "feed").is_some() => {
             return Content { claims: None, image: None, problems: vec![UvmError::BothForms] };
         }
-        Some(claims) => (cwt_claims(claims), cwt_image(message, claims)),
-        None => (legacy_claims(message), legacy_image(message)),
+        Some(claims) => (cwt_claims(claims), payload.map(|payload| cwt_image(message, claims, payload))),
+        None => (legacy_claims(message), payload.map(|payload| legacy_image(message, payload))),
     };
     let mut problems = Vec::new();
     let claims = claims.map_err(|problem| problems.push(content(problem))).ok();
-    let image = image.map_err(|problem| problems.push(content(problem))).ok();
+    let image = image.and_then(|image| image.map_err(|problem| problems.push(content(problem))).ok());
     Content { claims, image, problems }
 }
 
@@ -88,14 +90,12 @@ fn legacy_claims(message: &Message) -> Result<Claims, &'static str> {
     })
 }
 
-fn legacy_image(message: &Message) -> Result<Image, String> {
+fn legacy_image(message: &Message, payload: &[u8]) -> Result<Image, String> {
     if message.content_type() != Some("application/json") {
         return Err("its content type is not `application/json`".to_owned());
     }
-    // A detached payload is reported with the envelope.
-    let bytes = message.payload().unwrap_or_default();
-    let payload =
-        assay_json::parse(bytes, &Limits::bytes(MAX_ENDORSEMENT_SIZE)).map_err(|error| error.to_string())?;
+    let limits = Limits::bytes(MAX_ENDORSEMENT_SIZE);
+    let payload = assay_json::parse(payload, &limits).map_err(|error| error.to_string())?;
     let svn = payload.get(SVN).and_then(svn).ok_or(format!("`{SVN}` is no security version"))?;
     if payload.get(SVN_INT).is_some_and(|int| int.as_u64() != Some(svn)) {
         return Err(format!("`{SVN_INT}` is not `{SVN}`"));
@@ -132,7 +132,7 @@ fn cwt_claims(claims: &Value) -> Result<Claims, &'static str> {
     })
 }
 
-fn cwt_image(message: &Message, claims: &Value) -> Result<Image, String> {
+fn cwt_image(message: &Message, claims: &Value, payload: &[u8]) -> Result<Image, String> {
     let preimage = message.protected(&Label::Int(PREIMAGE_CONTENT_TYPE)).and_then(Value::as_text);
     if preimage != Some("application/octet-stream") {
         return Err("its preimage content type is not `application/octet-stream`".to_owned());
@@ -144,11 +144,8 @@ fn cwt_image(message: &Message, claims: &Value) -> Result<Image, String> {
             return Err("its payload is not a SHA-384 hash".to_owned());
         }
     }
-    let measurement: [u8; 48] = message
-        .payload()
-        .unwrap_or_default()
-        .try_into()
-        .map_err(|_| "its payload is not a measurement of 48 bytes")?;
+    let measurement: [u8; 48] =
+        payload.try_into().map_err(|_| "its payload is not a measurement of 48 bytes")?;
     // A map with a claim twice is refused with the claims.
     let svn = claims.as_map().and_then(|claims| {
         let svn = claims.iter().find(|(label, _)| label.as_text() == Some("svn"));

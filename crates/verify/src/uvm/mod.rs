@@ -132,13 +132,17 @@ fn verify_message(message: &Message, input: &Input<'_>, report: &mut Report) -> 
     all(report, &rule::COSE, message.problems());
     let chain = check_chain(message, report);
     let content = content::read(message);
+    // Without a payload there is nothing that the signature could be over.
+    let has_payload = message.payload().is_some();
     if let (Some(claims), Some(chain)) = (&content.claims, &chain) {
         all(report, &rule::DID, did::check(&claims.issuer, chain));
     }
-    if let (Some(chain), Ok(scheme)) = (&chain, message.scheme()) {
+    if let (Some(chain), Ok(scheme), true) = (&chain, message.scheme(), has_payload) {
         all(report, &rule::SIGNATURE, check_signature(message, chain, scheme).err());
     }
-    all(report, &rule::CONTENT, content.problems);
+    if has_payload || !content.problems.is_empty() {
+        all(report, &rule::CONTENT, content.problems);
+    }
     if let Some(image) = &content.image {
         check_measurement(image, input.measurement, report);
     }
@@ -232,9 +236,17 @@ fn check_time(
         }
     }
     let in_future = own_word.filter(|at| *at > input.now).map(|at| UvmError::SignedInFuture { at });
-    if let Some(chain) = chain {
-        let at = time.map_or(input.now, |(at, _)| at);
-        all(report, &rule::DATES, in_future.into_iter().chain(chain.check_dates(at)));
+    // Where the time could not be read, none is made up.
+    let at = match (time, claims) {
+        (Some((at, _)), _) => Some(at),
+        (None, Some(_)) => Some(input.now),
+        (None, None) => None,
+    };
+    match (chain, at) {
+        (Some(chain), Some(at)) => {
+            all(report, &rule::DATES, in_future.into_iter().chain(chain.check_dates(at)));
+        }
+        _ => fail(report, &rule::DATES, in_future),
     }
     time
 }

@@ -14,7 +14,7 @@ use super::did::usages;
 use super::hash::Hash;
 use crate::crypto::{Scheme, SignatureKey, sha256};
 use crate::time::UnixTime;
-use crate::x509::{Certificate, PublicKey};
+use crate::x509::{Certificate, DIGITAL_SIGNATURE, PublicKey};
 
 /// The key of `Microsoft Time-Stamp PCA 2010` (SHA-256 of its `SubjectPublicKeyInfo`), which issues the certificates of
 /// Microsoft's time-stamp service. Seen in the tokens of two real endorsements of ContainerPlat, of 2023-02-08 (version 22)
@@ -29,7 +29,6 @@ const TIMESTAMP: &str = "timestamp";
 /// payload before it is signed, which says nothing of when it was.
 const RFC3161_CTT: i64 = 270;
 const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
-const DIGITAL_SIGNATURE: u8 = 0;
 
 /// What the unprotected header says of the time of signing.
 pub(super) enum TimeStamp {

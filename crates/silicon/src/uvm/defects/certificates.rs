@@ -77,7 +77,8 @@ pub(super) fn path_length(draft: &mut ChainDraft) -> Done {
     let key = Key::generate(Kind::P384)?;
     let mut between = Template::ca(&key, &draft.signer.ca_key, draft.signer.created)?;
     pki::CA_CN.clone_into(&mut between.issuer);
-    pki::CA_CN.clone_into(&mut between.subject);
+    "Assay Simulated Other CA".clone_into(&mut between.subject);
+    between.subject.clone_into(&mut draft.leaf.issuer);
     draft.between = vec![(between, draft.signer.ca_key.clone())];
     draft.leaf_issuer = key;
     Ok(())
@@ -135,9 +136,9 @@ pub(super) fn self_made(draft: &mut ChainDraft) -> Done {
 
 /// A leaf that vouches for itself: the name has its fingerprint.
 pub(super) fn fingerprint_of_leaf(draft: &mut ChainDraft) -> Done {
-    draft.root = draft.leaf.sign(&draft.leaf_issuer)?;
-    draft.did = did_of(&draft.root);
-    draft.root.clone_from(&draft.signer.root);
+    let leaf = draft.leaf.sign(&draft.leaf_issuer)?;
+    draft.did = did_of(&leaf);
+    draft.signed_leaf = Some(leaf);
     Ok(())
 }
 

@@ -218,8 +218,8 @@ pub(super) fn svn_two(draft: &mut Draft) {
     edit(draft, |text| text.replacen('{', "{\"x-ms-sevsnpvm-guestsvn-int\":999999,", 1));
 }
 
-pub(super) fn measurement_short(draft: &mut Draft) {
-    edit(draft, |text| text.replace("\"\n}", "\"}").replacen("measurement\": \"", "measurement\": \"00", 1));
+pub(super) fn measurement_long(draft: &mut Draft) {
+    edit(draft, |text| text.replacen("measurement\": \"", "measurement\": \"00", 1));
 }
 
 pub(super) fn measurement_no_hex(draft: &mut Draft) {

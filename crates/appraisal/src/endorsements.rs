@@ -1,0 +1,144 @@
+//! What judged evidence besides what came with it: a vendor's collateral, certificates and revocation lists.
+
+use std::sync::Arc;
+
+use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::snp::{AmdCrl, VekKey, VerifiedVek, verify_vek};
+use assay_verify::{TrustAnchors, sha256};
+use serde::{Deserialize, Serialize};
+
+/// Where verified endorsements come from.
+pub trait CollateralSource: Send + Sync {
+    /// The best set for a platform family; one that has expired is better than none, as the report can then say so.
+    fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>>;
+
+    /// The certificate of an endorsement key.
+    fn find_vek(&self, key: &VekKey) -> Option<HeldVek>;
+
+    /// Every revocation list of AMD that is held.
+    fn amd_crls(&self) -> Vec<Arc<AmdCrl>>;
+}
+
+/// A verified VEK certificate with the bytes it was made from.
+#[derive(Clone, Debug)]
+pub struct HeldVek {
+    /// The certificate, verified but for dates and revocation.
+    pub vek: Arc<VerifiedVek>,
+    /// DER.
+    pub der: Arc<[u8]>,
+}
+
+/// The endorsements of one decision.
+#[derive(Clone, Debug)]
+pub enum Endorsements {
+    /// None: everything came with the evidence, or nothing could be found.
+    None,
+    /// A collateral set of Intel.
+    Intel(Arc<Collateral>),
+    /// Certificates and lists of AMD.
+    Amd(AmdEndorsements),
+}
+
+/// Certificates and lists of AMD that judged a report.
+#[derive(Clone, Debug, Default)]
+pub struct AmdEndorsements {
+    /// The VEK certificate, if it did not come with the evidence.
+    pub vek: Option<HeldVek>,
+    /// Revocation lists.
+    pub crls: Vec<Arc<AmdCrl>>,
+}
+
+impl Endorsements {
+    /// Names what judged; `None` if nothing was added to what came with the evidence.
+    #[must_use]
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::None => None,
+            Self::Intel(collateral) => Some(collateral.digest),
+            Self::Amd(amd) => amd.digest(),
+        }
+    }
+
+    /// The collateral set, if it is one of Intel.
+    #[must_use]
+    pub fn intel(&self) -> Option<&Arc<Collateral>> {
+        match self {
+            Self::Intel(collateral) => Some(collateral),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn amd(&self) -> AmdEndorsements {
+        match self {
+            Self::Amd(amd) => amd.clone(),
+            _ => AmdEndorsements::default(),
+        }
+    }
+}
+
+impl AmdEndorsements {
+    fn digest(&self) -> Option<[u8; 32]> {
+        let vek = self.vek.iter().map(|held| sha256(&[b"vek", &held.der]));
+        let hashes: Vec<[u8; 32]> = vek.chain(self.crls.iter().map(|crl| crl.digest)).collect();
+        let parts: Vec<&[u8]> = hashes.iter().map(|hash| &hash[..]).collect();
+        (!parts.is_empty()).then(|| sha256(&parts))
+    }
+
+    /// The bytes, for the log.
+    #[must_use]
+    pub fn to_raw(&self) -> RawAmd {
+        RawAmd {
+            vek: self.vek.as_ref().map(|held| hex::encode(&held.der)),
+            crls: self.crls.iter().map(|crl| hex::encode(crl.der())).collect(),
+        }
+    }
+}
+
+/// Endorsements as they are kept beside a decision.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum RawEndorsements {
+    /// A collateral set of Intel, with Intel's names.
+    Intel(Box<RawCollateral>),
+    /// Certificates and lists of AMD.
+    Amd(RawAmd),
+}
+
+/// Certificates and lists of AMD, hexadecimal of DER.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawAmd {
+    /// The VEK certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vek: Option<String>,
+    /// Revocation lists.
+    pub crls: Vec<String>,
+}
+
+impl RawEndorsements {
+    /// Verifies them again; what does not verify is left out, and shows as a difference.
+    #[must_use]
+    pub fn verify(&self, anchors: &TrustAnchors) -> Endorsements {
+        match self {
+            Self::Intel(raw) => {
+                let collateral = Collateral::verify(raw, anchors).collateral;
+                collateral.map_or(Endorsements::None, |set| Endorsements::Intel(Arc::new(set)))
+            }
+            Self::Amd(raw) => Endorsements::Amd(raw.verify(anchors)),
+        }
+    }
+}
+
+impl RawAmd {
+    fn verify(&self, anchors: &TrustAnchors) -> AmdEndorsements {
+        let held = |der: Vec<u8>| {
+            let vek = Arc::new(verify_vek(&der, anchors).ok()?);
+            Some(HeldVek { vek, der: der.into() })
+        };
+        let crl = |text: &String| AmdCrl::verify(&hex::decode(text).ok()?, anchors).ok().map(Arc::new);
+        AmdEndorsements {
+            vek: self.vek.as_ref().and_then(|text| hex::decode(text).ok()).and_then(held),
+            crls: self.crls.iter().filter_map(crl).collect(),
+        }
+    }
+}
