@@ -19,7 +19,6 @@ use assay_appraisal::{
     RawEndorsements, ReplayInputs, Request, SnpBaseline, SnpMinimum, SnpTrust, Verifier, appraise,
     default_policy, replay,
 };
-use assay_evidence::snp::{Product, SigningKey};
 use assay_silicon::amd::{self, Amd, ChipSpec, ReportSpec, Sample, VekKind, certificate_table};
 use assay_silicon::hcl::HclSpec;
 use assay_verify::cache::ChainCache;
@@ -43,13 +42,8 @@ fn vendor() -> Amd {
 
 fn anchors(amd: &Amd) -> TrustAnchors {
     amd.authorities().into_iter().fold(TrustAnchors::vendor(), |anchors, authority| {
-        let product = Product::from_name(authority.product.vendor_name()).unwrap();
-        let key = match authority.kind {
-            VekKind::Vcek => SigningKey::Vcek,
-            VekKind::Vlek => SigningKey::Vlek,
-        };
         let (intermediate, root) = (&authority.intermediate, &authority.root);
-        let authority = AmdAuthority::new(product, key, intermediate, root, AnchorOrigin::Simulated);
+        let authority = AmdAuthority::from_certificates(intermediate, root, AnchorOrigin::Simulated);
         anchors.with_amd_authority(authority.unwrap())
     })
 }

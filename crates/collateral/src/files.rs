@@ -9,6 +9,11 @@ use std::time::SystemTime;
 use assay_verify::intel::{MAX_COLLATERAL_SIZE, RawCollateral};
 use serde_json::Value;
 
+use crate::amd;
+
+/// Largest file of AMD's: a revocation list, or a VEK certificate with its chain, has a few KiB.
+const AMD_FILE_BYTES: u64 = 256 * 1024;
+
 /// What the folders may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -20,11 +25,13 @@ pub struct Limits {
     pub sets_per_file: usize,
     /// Most sets held.
     pub sets: usize,
+    /// Most files of AMD's in all folders together: one for each chip and TCB of a fleet, and a few lists.
+    pub amd_files: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { files: 1000, file_bytes: 32 * 1024 * 1024, sets_per_file: 1000, sets: 4000 }
+        Self { files: 1000, file_bytes: 32 * 1024 * 1024, sets_per_file: 1000, sets: 4000, amd_files: 20_000 }
     }
 }
 
@@ -59,6 +66,7 @@ pub(crate) struct Stamp {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     pub(crate) files: BTreeMap<PathBuf, Stamp>,
+    pub(crate) amd: BTreeMap<PathBuf, Stamp>,
     pub(crate) problems: Vec<FileProblem>,
 }
 
@@ -77,35 +85,57 @@ fn list_one(dir: &Path, limits: &Limits, listing: &mut Listing) -> Result<(), St
     for entry in fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden || path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        if listing.files.len() >= limits.files {
-            return Err(format!("there are more than {} files; the others are not read", limits.files));
+        let Some(extension) = path.extension().filter(|_| !hidden) else { continue };
+        let (files, limit) = match extension.to_str() {
+            Some("json") => (&mut listing.files, limits.files),
+            Some(extension) if amd::EXTENSIONS.contains(&extension) => (&mut listing.amd, limits.amd_files),
+            _ => continue,
+        };
+        if files.len() >= limit {
+            return Err(format!("there are more than {limit} files; the others are not read"));
         }
         // Gone again since the folder was listed: the next look will tell.
         let Ok(metadata) = fs::metadata(&path) else { continue };
         if metadata.is_file() {
-            listing.files.insert(path, Stamp { size: metadata.len(), modified: metadata.modified().ok() });
+            files.insert(path, Stamp { size: metadata.len(), modified: metadata.modified().ok() });
         }
     }
     Ok(())
 }
 
+/// A file of AMD's.
+pub(crate) fn read_amd(path: &Path) -> Result<Vec<u8>, String> {
+    read_bounded(path, AMD_FILE_BYTES)
+}
+
+/// Whether JSON is the answer of a cloud's metadata service with AMD's certificates.
+pub(crate) fn is_metadata_answer(text: &[u8]) -> bool {
+    text.len() < 64 * 1024 && text.windows(10).any(|window| window.eq_ignore_ascii_case(b"\"vcekcert\""))
+}
+
+/// Reads a file of collateral.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(crate) fn read_text(path: &Path, limits: &Limits) -> Result<Vec<u8>, FileProblem> {
+    let problem = |problem| FileProblem { path: path.to_owned(), set: 0, problem };
+    read_bounded(path, limits.file_bytes).map_err(problem)
+}
+
 /// The sets of a file: one, or a bundle in a list.
-pub(crate) fn read(path: &Path, limits: &Limits) -> (Vec<(usize, RawCollateral)>, Vec<FileProblem>) {
+pub(crate) fn sets(
+    path: &Path,
+    text: &[u8],
+    limits: &Limits,
+) -> (Vec<(usize, RawCollateral)>, Vec<FileProblem>) {
     let problem = |set, problem| FileProblem { path: path.to_owned(), set, problem };
-    let text = match read_bounded(path, limits.file_bytes) {
-        Ok(text) => text,
-        Err(message) => return (Vec::new(), vec![problem(0, message)]),
-    };
     if text.trim_ascii_start().first() != Some(&b'[') {
-        return match RawCollateral::from_json(&text) {
+        return match RawCollateral::from_json(text) {
             Ok(set) => (vec![(0, set)], Vec::new()),
             Err(error) => (Vec::new(), vec![problem(0, format!("it is not collateral: {error}"))]),
         };
     }
-    let bundle = assay_json::parse(&text, &assay_json::Limits::bytes(text.len()));
+    let bundle = assay_json::parse(text, &assay_json::Limits::bytes(text.len()));
     let Ok(Value::Array(items)) = bundle else {
         return (Vec::new(), vec![problem(0, "it is not a list of collateral sets".to_owned())]);
     };

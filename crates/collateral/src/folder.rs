@@ -1,28 +1,32 @@
 //! Folders of collateral, held in memory and looked at again when they change.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::snp::{AmdCrl, VekKey};
 use assay_verify::{TrustAnchors, UnixTime};
 
+use crate::amd::{AmdDocument, AmdHeld, VekCertificate};
 use crate::files::{self, FileProblem, Limits, Listing};
 use crate::sets::{Fit, Set, Sets};
 
 const MIXED: &str =
     "it is newer in one part and older in another than the set held for its family; it is not used";
 
-/// Verified collateral from files: `*.json`, each one set in the format of [`RawCollateral`] or a list of such sets.
+/// Verified collateral from files. Of Intel: `*.json`, each one set in the format of [`RawCollateral`] or a list of such sets. Of
+/// AMD: VEK certificates and revocation lists, DER or PEM (`*.der`, `*.crt`, `*.cer`, `*.pem`, `*.crl`), and the JSON of metadata services.
 ///
 /// Finding never waits for [`CollateralFolder::reload`].
 #[derive(Debug)]
 pub struct CollateralFolder {
     dirs: Vec<PathBuf>,
-    anchors: TrustAnchors,
+    anchors: ArcSwap<TrustAnchors>,
     limits: Limits,
     sets: ArcSwap<Sets>,
+    amd: ArcSwap<AmdHeld>,
     seen: Mutex<Seen>,
 }
 
@@ -71,7 +75,26 @@ impl CollateralFolder {
     /// As [`CollateralFolder::open`], with other limits.
     #[must_use]
     pub fn with_limits(dirs: Vec<PathBuf>, anchors: TrustAnchors, limits: Limits) -> Self {
-        Self { dirs, anchors, limits, sets: ArcSwap::default(), seen: Mutex::default() }
+        let anchors = ArcSwap::from_pointee(anchors);
+        let (sets, amd) = (ArcSwap::default(), ArcSwap::default());
+        Self { dirs, anchors, limits, sets, amd, seen: Mutex::default() }
+    }
+
+    /// Believes other roots from now on, and verifies everything again under them. Blocks.
+    pub fn believe(&self, anchors: TrustAnchors) -> Reload {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sets = Sets::default();
+        for set in self.sets.load().best() {
+            if let Ok(set) = Set::verify(RawCollateral::clone(&set.raw), &anchors) {
+                sets.add(set);
+            }
+        }
+        self.amd.store(Arc::new(self.amd.load().under(&anchors)));
+        self.sets.store(Arc::new(sets));
+        self.anchors.store(Arc::new(anchors));
+        seen.listing = None;
+        drop(seen);
+        self.reload()
     }
 
     /// Looks at the folders, and reads the files anew if a name, size or time of change differs from the last look. Blocks.
@@ -83,12 +106,13 @@ impl CollateralFolder {
         if seen.listing.as_ref() == Some(&listing) {
             return Reload { problems: seen.problems.iter().cloned().collect(), ..Reload::default() };
         }
-        let held = self.sets.load();
-        let (sets, problems) = self.read(&listing, &held);
-        drop(held);
+        let mut reading = Reading::new(self, &listing);
+        reading.read(&listing);
+        let Reading { sets, amd, problems, .. } = reading;
         let newest = sets.best().map(|set| set.collateral.newest_issue()).max();
-        seen.newest_vendor_date = seen.newest_vendor_date.max(newest);
+        seen.newest_vendor_date = seen.newest_vendor_date.max(newest).max(amd.newest_issue());
         self.sets.store(Arc::new(sets));
+        self.amd.store(Arc::new(amd));
         let new_problems = problems.difference(&seen.problems).cloned().collect();
         seen.problems = problems;
         seen.listing = Some(listing);
@@ -105,6 +129,24 @@ impl CollateralFolder {
     #[must_use]
     pub fn newer_than(&self, given: &Collateral) -> Option<Entry> {
         self.sets.load().newer_than(given).map(Entry::of)
+    }
+
+    /// The VEK certificate that a report needs, valid now or not.
+    #[must_use]
+    pub fn find_vek(&self, key: &VekKey) -> Option<VekCertificate> {
+        self.amd.load().find(key).cloned()
+    }
+
+    /// AMD's revocation lists, the newest of each root.
+    #[must_use]
+    pub fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
+        self.amd.load().crls().to_vec()
+    }
+
+    /// How many VEK certificates are held.
+    #[must_use]
+    pub fn vek_count(&self) -> usize {
+        self.amd.load().vek_count()
     }
 
     /// The bytes that a set was made from.
@@ -128,42 +170,81 @@ impl CollateralFolder {
     pub fn newest_vendor_date(&self) -> Option<UnixTime> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).newest_vendor_date
     }
+}
 
-    fn read(&self, listing: &Listing, held: &Sets) -> (Sets, BTreeSet<FileProblem>) {
-        // What was best stays best until something newer comes: an old file, or none, rolls nothing back.
+/// One look at the folders.
+struct Reading<'a> {
+    anchors: Arc<TrustAnchors>,
+    limits: &'a Limits,
+    held: Arc<Sets>,
+    held_amd: Arc<AmdHeld>,
+    sets: Sets,
+    amd: AmdHeld,
+    problems: BTreeSet<FileProblem>,
+}
+
+impl<'a> Reading<'a> {
+    /// What was best stays best until something newer comes: an old file, or none, rolls nothing back.
+    fn new(folder: &'a CollateralFolder, listing: &Listing) -> Self {
+        let (held, held_amd) = (folder.sets.load_full(), folder.amd.load_full());
         let mut sets = Sets::default();
         for set in held.best() {
             sets.add(set.clone());
         }
-        let mut problems: BTreeSet<FileProblem> = listing.problems.iter().cloned().collect();
+        let problems = listing.problems.iter().cloned().collect();
+        let amd = held_amd.kept();
+        Self { anchors: folder.anchors.load_full(), limits: &folder.limits, held, held_amd, sets, amd, problems }
+    }
+
+    fn read(&mut self, listing: &Listing) {
         for path in listing.files.keys() {
-            let (found, broken) = files::read(path, &self.limits);
-            problems.extend(broken);
-            for (number, raw) in found {
-                let mut problem =
-                    |text| problems.insert(FileProblem { path: path.clone(), set: number, problem: text });
-                if sets.len() >= self.limits.sets {
-                    problem(format!("more than {} sets; this one is not held", self.limits.sets));
-                    break;
-                }
-                match self.verify(raw, held) {
-                    Ok(set) => {
-                        if sets.add(set) == Fit::Mixed {
-                            problem(MIXED.to_owned());
-                        }
-                    }
-                    Err(text) => drop(problem(text)),
-                }
+            match files::read_text(path, self.limits) {
+                Ok(text) if files::is_metadata_answer(&text) => self.add_amd(path, &text),
+                Ok(text) => self.add_sets(path, &text),
+                Err(problem) => drop(self.problems.insert(problem)),
             }
         }
-        (sets, problems)
+        for path in listing.amd.keys() {
+            match files::read_amd(path) {
+                Ok(bytes) => self.add_amd(path, &bytes),
+                Err(problem) => self.problem(path, 0, problem),
+            }
+        }
+    }
+
+    fn problem(&mut self, path: &Path, set: usize, problem: String) {
+        self.problems.insert(FileProblem { path: path.to_owned(), set, problem });
+    }
+
+    fn add_sets(&mut self, path: &Path, text: &[u8]) {
+        let (found, broken) = files::sets(path, text, self.limits);
+        self.problems.extend(broken);
+        for (number, raw) in found {
+            let limit = self.limits.sets;
+            if self.sets.len() >= limit {
+                return self.problem(path, number, format!("more than {limit} sets; this one is not held"));
+            }
+            match self.verify(raw).map(|set| self.sets.add(set)) {
+                Ok(Fit::Mixed) => self.problem(path, number, MIXED.to_owned()),
+                Ok(_) => {}
+                Err(text) => self.problem(path, number, text),
+            }
+        }
     }
 
     /// A set that is held already was verified against the same anchors.
-    fn verify(&self, raw: RawCollateral, held: &Sets) -> Result<Set, String> {
-        match held.by_digest(&raw.digest()) {
+    fn verify(&self, raw: RawCollateral) -> Result<Set, String> {
+        match self.held.by_digest(&raw.digest()) {
             Some(set) => Ok(set.clone()),
             None => Set::verify(raw, &self.anchors),
+        }
+    }
+
+    fn add_amd(&mut self, path: &Path, bytes: &[u8]) {
+        let known = self.held_amd.known(bytes);
+        match known.map_or_else(|| AmdDocument::read(bytes, &self.anchors), Ok) {
+            Ok(document) => self.amd.add_file(bytes, document),
+            Err(problem) => self.problem(path, 0, problem),
         }
     }
 }

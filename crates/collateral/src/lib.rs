@@ -6,9 +6,11 @@
 //!
 //! No network here; the clock is not read.
 
+mod amd;
 mod files;
 mod folder;
 mod sets;
 
+pub use amd::VekCertificate;
 pub use files::{FileProblem, Limits};
 pub use folder::{CollateralFolder, Entry, Reload};

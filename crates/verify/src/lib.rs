@@ -25,5 +25,5 @@ pub use binding::Binding;
 pub use crypto::sha256;
 pub use error::VerifyError;
 pub use report::{Check, CheckDef, Outcome, Report};
-pub use time::UnixTime;
+pub use time::{UnixTime, Window};
 pub use trust::{AnchorOrigin, TrustAnchors, Verified};

@@ -64,10 +64,28 @@ impl AmdAuthority {
         &VENDOR
     }
 
-    /// Takes an authority into use by its certificates, DER, after checking that they belong together.
+    /// Takes an authority into use by its certificates, DER: what it issues, its name says.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// What is wrong with the certificates.
+    pub fn from_certificates(
+        intermediate: &[u8],
+        root: &[u8],
+        origin: AnchorOrigin,
+    ) -> Result<Self, &'static str> {
+        let name = Certificate::parse(intermediate)?.common_name().unwrap_or_default();
+        let (issues, product) = match name.strip_prefix("SEV-VLEK-") {
+            Some(product) => (SigningKey::Vlek, product),
+            None => (SigningKey::Vcek, name.strip_prefix("SEV-").unwrap_or_default()),
+        };
+        let product = Product::from_name(product).ok_or("the intermediate certificate's name is not AMD's")?;
+        Self::new(product, issues, intermediate, root, origin)
+    }
+
+    /// As [`Self::from_certificates`], for a certain product and kind of key.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates.
     pub fn new(
         product: Product,
         issues: SigningKey,
@@ -89,6 +107,12 @@ impl AmdAuthority {
     /// Whether this is the SHA-256 of one of the two certificates.
     pub(crate) fn has_certificate(&self, hash: &[u8; 32]) -> bool {
         self.certificates.contains(hash)
+    }
+
+    /// SHA-256 of the root's certificate.
+    pub(super) const fn root_id(&self) -> &[u8; 32] {
+        let [_, root] = &self.certificates;
+        root
     }
 
     /// Takes certificates whose very bytes are believed: their signatures would say nothing new.

@@ -7,7 +7,7 @@ use super::SnpError;
 use super::authority::AmdAuthority;
 use crate::crypto::sha256;
 use crate::time::{UnixTime, Window};
-use crate::trust::{AnchorOrigin, TrustAnchors};
+use crate::trust::TrustAnchors;
 use crate::x509::Crl;
 
 /// A revocation list that a pinned root signed. Dates are judged at each use.
@@ -22,9 +22,8 @@ pub struct AmdCrl {
     der: Vec<u8>,
     /// Serial numbers, sorted.
     revoked: Vec<Vec<u8>>,
-    origin: AnchorOrigin,
-    /// Subject of the root that signed.
-    issuer: Vec<u8>,
+    /// SHA-256 of the certificate of the root that signed.
+    root: [u8; 32],
     anchors: [u8; 32],
 }
 
@@ -45,8 +44,7 @@ impl AmdCrl {
             digest: sha256(&[der]),
             der: der.to_vec(),
             revoked: list.revoked.iter().map(|serial| serial.to_vec()).collect(),
-            origin: authority.origin,
-            issuer: authority.root_subject.clone(),
+            root: *authority.root_id(),
             anchors: *anchors.id(),
         })
     }
@@ -72,9 +70,13 @@ impl AmdCrl {
 
     /// Whether the list speaks of this authority.
     pub(super) fn is_of(&self, authority: &AmdAuthority, anchors: &TrustAnchors) -> bool {
-        self.issuer == authority.root_subject
-            && self.origin == authority.origin
-            && self.anchors == *anchors.id()
+        self.root == *authority.root_id() && self.anchors == *anchors.id()
+    }
+
+    /// Whether two lists are of the same root.
+    #[must_use]
+    pub fn is_of_same_root(&self, other: &Self) -> bool {
+        self.root == other.root
     }
 
     pub(super) fn lists(&self, authority: &AmdAuthority) -> bool {

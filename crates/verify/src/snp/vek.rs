@@ -70,6 +70,12 @@ impl VerifiedVek {
         self.authority.product
     }
 
+    /// From when to when the certificate is valid.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
     /// The kind of key.
     #[must_use]
     pub fn kind(&self) -> SigningKey {

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use assay_evidence::snp::{Product, SigningKey};
 use assay_silicon::amd::{Amd, Sample, VekKind};
 use assay_verify::cache::ChainCache;
 use assay_verify::snp::{
@@ -29,13 +28,8 @@ pub fn vendor() -> Amd {
 
 pub fn anchors(amd: &Amd) -> TrustAnchors {
     amd.authorities().into_iter().fold(TrustAnchors::vendor(), |anchors, authority| {
-        let product = Product::from_name(authority.product.vendor_name()).unwrap();
-        let key = match authority.kind {
-            VekKind::Vcek => SigningKey::Vcek,
-            VekKind::Vlek => SigningKey::Vlek,
-        };
         let (intermediate, root) = (&authority.intermediate, &authority.root);
-        let authority = AmdAuthority::new(product, key, intermediate, root, AnchorOrigin::Simulated);
+        let authority = AmdAuthority::from_certificates(intermediate, root, AnchorOrigin::Simulated);
         anchors.with_amd_authority(authority.unwrap())
     })
 }
