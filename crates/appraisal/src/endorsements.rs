@@ -99,7 +99,7 @@ impl AmdEndorsements {
 #[serde(untagged)]
 pub enum RawEndorsements {
     /// A collateral set of Intel, with Intel's names.
-    Intel(Box<RawCollateral>),
+    Intel(Arc<RawCollateral>),
     /// Certificates and lists of AMD.
     Amd(RawAmd),
 }

@@ -127,7 +127,7 @@ impl Rig {
 
     fn replay(&self, record: &DecisionRecord, setting: &Setting) -> assay_appraisal::Replay {
         let endorsements =
-            setting.with_collateral.then(|| RawEndorsements::Intel(Box::new(self.raw.clone())));
+            setting.with_collateral.then(|| RawEndorsements::Intel(Arc::new(self.raw.clone())));
         replay(
             record,
             &ReplayInputs {

@@ -60,12 +60,11 @@ impl AmdDocument {
         let certificates = bundle::certificates(bytes).map_err(|error| error.to_string())?;
         let first = certificates.first().ok_or("it holds no certificate")?;
         match verify_vek(first, anchors) {
-            Ok(vek) => {
-                Ok(Self::Vek(VekCertificate { vek: Arc::new(vek), der: first.as_slice().into() }))
-            }
+            Ok(vek) => Ok(Self::Vek(VekCertificate { vek: Arc::new(vek), der: first.as_slice().into() })),
             // A list is a DER sequence, too.
             Err(errors) => Self::crl(bytes, anchors).map_err(|_| {
-                let mut problem = "it is no VEK certificate and no revocation list that can be used".to_owned();
+                let mut problem =
+                    "it is no VEK certificate and no revocation list that can be used".to_owned();
                 for error in errors {
                     let _ = write!(problem, "; {}: {error}", error.code());
                 }
@@ -123,13 +122,11 @@ impl AmdHeld {
                     self.vek_count = self.vek_count.saturating_add(1);
                 }
             }
-            AmdDocument::Crl(list) => {
-                match self.crls.iter_mut().find(|held| held.is_of_same_root(&list)) {
-                    Some(held) if held.window.from < list.window.from => *held = list,
-                    Some(_) => {}
-                    None => self.crls.push(list),
-                }
-            }
+            AmdDocument::Crl(list) => match self.crls.iter_mut().find(|held| held.is_of_same_root(&list)) {
+                Some(held) if held.window.from < list.window.from => *held = list,
+                Some(_) => {}
+                None => self.crls.push(list),
+            },
         }
     }
 

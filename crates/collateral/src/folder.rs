@@ -193,7 +193,15 @@ impl<'a> Reading<'a> {
         }
         let problems = listing.problems.iter().cloned().collect();
         let amd = held_amd.kept();
-        Self { anchors: folder.anchors.load_full(), limits: &folder.limits, held, held_amd, sets, amd, problems }
+        Self {
+            anchors: folder.anchors.load_full(),
+            limits: &folder.limits,
+            held,
+            held_amd,
+            sets,
+            amd,
+            problems,
+        }
     }
 
     fn read(&mut self, listing: &Listing) {

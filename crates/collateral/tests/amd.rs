@@ -17,7 +17,8 @@ const DAY: i64 = 24 * 60 * 60;
 /// The simulated vendor of the tests; its keys take seconds to make.
 fn vendor() -> Amd {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("silicon");
-    let make = |amd: &mut Amd| VekKind::ALL.into_iter().try_for_each(|kind| amd.require(Simulated::Milan, kind));
+    let make =
+        |amd: &mut Amd| VekKind::ALL.into_iter().try_for_each(|kind| amd.require(Simulated::Milan, kind));
     Amd::update(&folder, NOW, make).unwrap().0
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use assay_collateral::{CollateralFolder, Reload};
 use assay_silicon::SiliconError;
+use assay_silicon::amd::Amd;
 use assay_silicon::intel::Intel;
 use assay_store::{SqliteOptions, SqliteStore, Store, StoreError};
 use assay_token::wrap::MasterKey;
 use assay_verify::cache::ChainCache;
-use assay_verify::{AnchorOrigin, TrustAnchors, UnixTime};
+use assay_verify::{TrustAnchors, UnixTime};
 
 use crate::attest::HeldCollateral;
 use crate::audit::Audit;
@@ -22,6 +23,7 @@ use crate::dev::{self, DevFolder, FolderError};
 use crate::files;
 use crate::keys::{self, MasterKeyError};
 use crate::registry::{Registry, RegistryError};
+use crate::trust::TrustHolder;
 use crate::vendor_date::VendorDate;
 
 /// Changes of other processes count within a second.
@@ -51,8 +53,8 @@ pub struct App {
     pub counters: Arc<Counters>,
     /// Chains verified before.
     pub chain_cache: ChainCache,
-    /// The roots that are believed.
-    pub anchors: TrustAnchors,
+    /// What is believed.
+    pub trust: TrustHolder,
     /// The store, for reading records.
     pub store: Arc<dyn Store>,
     vendor_date: VendorDate,
@@ -149,8 +151,8 @@ impl App {
         dev_token: Option<&str>,
     ) -> Result<Self, StartError> {
         let counters = Arc::new(Counters::default());
-        let anchors = anchors(&config, &clock)?;
-        let collateral = open_collateral(&config, &anchors);
+        let trust = TrustHolder::open(&config, &clock).map_err(StartError::Silicon)?;
+        let collateral = open_collateral(&config, &trust.current().anchors);
         report_collateral(&collateral, &collateral.reload(), &counters);
         let vendor_date = VendorDate::new(Arc::clone(&store));
         let newest = vendor_date.advance(collateral.newest_vendor_date()).map_err(StartError::Store)?;
@@ -169,7 +171,7 @@ impl App {
             clock,
             registry,
             counters,
-            anchors,
+            trust,
             vendor_date,
             store,
         })
@@ -196,7 +198,21 @@ impl App {
         }
     }
 
+    /// Takes note of simulated silicon that was made since the last look: before evidence of that kind is judged, and
+    /// every second. Does nothing but under `--dev`.
+    pub(crate) fn look_for_silicon(&self) {
+        match self.trust.look_again() {
+            Ok(None) => {}
+            Ok(Some(trust)) => {
+                let reload = self.collateral.0.believe(trust.anchors.clone());
+                report_collateral(&self.collateral.0, &reload, &self.counters);
+            }
+            Err(error) => tracing::error!(%error, "simulated silicon was not read"),
+        }
+    }
+
     fn poll(&self) {
+        self.look_for_silicon();
         if let Err(error) = self.registry.refresh() {
             self.counters.registry_failures.increment();
             tracing::error!(%error, code = error.code(), "changes were not read");
@@ -220,7 +236,8 @@ impl App {
 
     fn publish_silicon(&self) {
         let silicon = DevFolder::new(&self.config.data_dir).silicon();
-        if let Err(error) = Intel::publish(&silicon, self.clock.now().0) {
+        let now = self.clock.now().0;
+        if let Err(error) = Intel::publish(&silicon, now).and_then(|()| Amd::publish(&silicon, now)) {
             tracing::error!(%error, "simulated collateral was not published");
         }
     }
@@ -245,17 +262,6 @@ fn master_key(config: &Config) -> Result<MasterKey, MasterKeyError> {
         keys::MasterKeySource::File(path) if config.dev && *path == made => keys::load_or_generate(path),
         source => source.read(),
     }
-}
-
-/// The vendor's roots; under `--dev` also the simulated vendor of this folder.
-fn anchors(config: &Config, clock: &Clock) -> Result<TrustAnchors, StartError> {
-    let anchors = TrustAnchors::vendor();
-    if !config.dev {
-        return Ok(anchors);
-    }
-    let silicon = DevFolder::new(&config.data_dir).silicon();
-    let intel = Intel::load_or_generate(&silicon, clock.now().0).map_err(StartError::Silicon)?;
-    Ok(anchors.with_intel_root(intel.root_public_key(), AnchorOrigin::Simulated))
 }
 
 fn open_collateral(config: &Config, anchors: &TrustAnchors) -> CollateralFolder {
@@ -284,6 +290,12 @@ fn report_collateral(folder: &CollateralFolder, reload: &Reload, counters: &Coun
     for entry in inventory {
         let (fmspc, ca) = (hex::encode(entry.platform.fmspc), entry.platform.ca.as_str());
         tracing::info!(fmspc, ca, issued = %entry.issued, expires = %entry.expires, "collateral held");
+    }
+    let veks = folder.vek_count();
+    counters.vek_certificates.set(count(veks));
+    for list in folder.amd_crls() {
+        let (product, issued, expires) = (list.product.as_str(), list.window.from, list.window.until);
+        tracing::info!(product, %issued, %expires, veks, "revocation list held");
     }
 }
 

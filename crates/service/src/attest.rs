@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use assay_appraisal::{
-    ActivePolicy, Appraisal, CollateralSource, DecisionRecord, Moment, Provider, Refusal, RefusalClass,
-    Request, TokenBody, Verifier, appraise,
+    ActivePolicy, Appraisal, AttestationType, CollateralSource, DecisionRecord, Endorsements, HeldVek,
+    Moment, Provider, RawEndorsements, Refusal, RefusalClass, Request, TokenBody, Verifier, appraise,
 };
 use assay_collateral::CollateralFolder;
 use assay_policy::RuleRef;
@@ -14,6 +14,7 @@ use assay_token::{Header, TokenError, issue, issue_unsecured};
 use assay_verify::Report;
 use assay_verify::claims::TcbVerdict;
 use assay_verify::intel::{Collateral, PlatformKey};
+use assay_verify::snp::{AmdCrl, VekKey};
 
 use crate::app::App;
 use crate::audit::Materials;
@@ -43,7 +44,7 @@ pub struct Attested {
 #[derive(Debug)]
 struct Unrecorded {
     record: DecisionRecord,
-    collateral: Option<Arc<Collateral>>,
+    endorsements: Endorsements,
 }
 
 impl Attested {
@@ -57,8 +58,8 @@ impl Attested {
             return Ok(());
         }
         let Some(unrecorded) = self.unrecorded.take() else { return Ok(()) };
-        let Unrecorded { record, collateral } = *unrecorded;
-        self.record_id = Some(append(app, &record, collateral.as_deref(), None).await?);
+        let Unrecorded { record, endorsements } = *unrecorded;
+        self.record_id = Some(append(app, &record, &endorsements, None).await?);
         Ok(())
     }
 }
@@ -88,6 +89,14 @@ impl CollateralSource for HeldCollateral {
     fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
         self.0.find(platform)
     }
+
+    fn find_vek(&self, key: &VekKey) -> Option<HeldVek> {
+        self.0.find_vek(key).map(|held| HeldVek { vek: held.vek, der: held.der })
+    }
+
+    fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
+        self.0.amd_crls()
+    }
 }
 
 /// Appraises a request, signs the answer and records the decision. With durable decisions the record is on disk when this
@@ -111,15 +120,21 @@ pub async fn attest(
         baseline: &provider.baseline,
         development: provider.development,
     };
+    if request.kind == AttestationType::SevSnpVm {
+        app.look_for_silicon();
+    }
+    let trust = app.trust.current();
     let verifier = Verifier {
-        anchors: &app.anchors,
+        anchors: &trust.anchors,
         cache: &app.chain_cache,
         collateral: &app.collateral,
+        snp: &trust.snp,
         challenges: &app.challenges,
     };
     // A tenth of a millisecond, and with RSA-2048 two more for the signature (docs/performance.md): less than a hand-over
     // to another thread and back would add to the answer while others wait for this one's core anyway.
     let appraisal = appraise(&request, &asked, &verifier, &moment);
+    drop(trust);
     let (answer, appraisal) = sign(provider, appraisal, seconds(moment.now))?;
     if request.draft_policy.is_some() {
         app.counters.drafts.increment();
@@ -128,13 +143,13 @@ pub async fn attest(
         true => {
             // A draft's text came with the request, and its digest is in the record.
             let policy = request.draft_policy.is_none().then_some(&policy.active);
-            Some(append(app, &appraisal.record, appraisal.collateral.as_deref(), policy).await?)
+            Some(append(app, &appraisal.record, &appraisal.endorsements, policy).await?)
         }
         false => None,
     };
-    let Appraisal { report, tcb, deciding_rule, record, collateral, .. } = appraisal;
+    let Appraisal { report, tcb, deciding_rule, record, endorsements, .. } = appraisal;
     let refused = record_id.is_none() && is_of(&answer, &[RefusalClass::Evidence]);
-    let unrecorded = refused.then(|| Box::new(Unrecorded { record, collateral }));
+    let unrecorded = refused.then(|| Box::new(Unrecorded { record, endorsements }));
     Ok(Attested { token: answer, record_id, report, tcb, deciding_rule, unrecorded })
 }
 
@@ -183,14 +198,26 @@ const fn is_identified(caller: &Caller) -> bool {
 async fn append(
     app: &App,
     record: &DecisionRecord,
-    collateral: Option<&Collateral>,
+    endorsements: &Endorsements,
     policy: Option<&ActivePolicy>,
 ) -> Result<String, AttestError> {
     let materials = Materials {
-        collateral: collateral.and_then(|set| app.collateral.0.raw(&set.digest)),
+        endorsements: raw(app, endorsements),
         policy: policy.map(ActivePolicy::text),
         policy_signer: policy.and_then(ActivePolicy::signer),
     };
     app.audit.append(record, materials).await.map_err(AttestError::Recording)?;
     Ok(record.id.clone())
+}
+
+/// What judged, as it is kept beside the decision.
+fn raw(app: &App, endorsements: &Endorsements) -> Option<RawEndorsements> {
+    match endorsements {
+        Endorsements::Intel(set) => {
+            let raw = app.collateral.0.raw(&set.digest)?;
+            Some(RawEndorsements::Intel(raw))
+        }
+        Endorsements::Amd(amd) => endorsements.digest().map(|_| RawEndorsements::Amd(amd.to_raw())),
+        Endorsements::None => None,
+    }
 }

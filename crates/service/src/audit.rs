@@ -14,12 +14,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_appraisal::DecisionRecord;
+use assay_appraisal::{DecisionRecord, RawEndorsements};
 use assay_store::{
     ChainName, Change, ChangeId, Digest, NewRecord, Receipt, Record, RecordId, Store, StoreError,
     VerifiedChain, catalog,
 };
-use assay_verify::intel::RawCollateral;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -49,8 +48,8 @@ type Named = (&'static str, String);
 /// What a decision was made from, besides the evidence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Materials<'a> {
-    /// The collateral set that the record names.
-    pub(crate) collateral: Option<Arc<RawCollateral>>,
+    /// What the record names as its collateral: a set of Intel's, or certificates and lists of AMD's.
+    pub(crate) endorsements: Option<RawEndorsements>,
     /// The text of the policy that the record names.
     pub(crate) policy: Option<&'a str>,
     /// JWK of who signed that policy.
@@ -61,8 +60,8 @@ impl Materials<'_> {
     /// Each document with its name; the bytes are made only for those that are not stored yet.
     fn documents(&self, record: &DecisionRecord) -> Vec<(Named, Document<'_>)> {
         let mut documents = Vec::with_capacity(2);
-        if let (Some(set), Some(name)) = (&self.collateral, &record.collateral) {
-            documents.push((("collateral", name.clone()), Document::Collateral(set)));
+        if let (Some(raw), Some(name)) = (&self.endorsements, &record.collateral) {
+            documents.push((("collateral", name.clone()), Document::Endorsements(raw)));
         }
         if let (Some(text), Some(name)) = (self.policy, &record.policy_hash) {
             documents.push((("policy", name.clone()), Document::Text(text.into())));
@@ -78,14 +77,14 @@ impl Materials<'_> {
 
 /// A document that a decision was made from.
 enum Document<'a> {
-    Collateral(&'a RawCollateral),
+    Endorsements(&'a RawEndorsements),
     Text(Cow<'a, str>),
 }
 
 impl Document<'_> {
     fn bytes(&self) -> Result<Vec<u8>, StoreError> {
         match self {
-            Self::Collateral(set) => serde_json::to_vec(set).map_err(|_| NOT_WRITABLE),
+            Self::Endorsements(raw) => serde_json::to_vec(raw).map_err(|_| NOT_WRITABLE),
             Self::Text(text) => Ok(text.as_bytes().to_vec()),
         }
     }

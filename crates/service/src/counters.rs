@@ -56,6 +56,8 @@ pub struct Counters {
     pub registry_failures: Counter,
     /// Collateral sets held.
     pub collateral_sets: Gauge,
+    /// VEK certificates of AMD's platforms held.
+    pub vek_certificates: Gauge,
     /// Collateral files that cannot be used.
     pub collateral_problems: Gauge,
     /// Seconds by which the clock stands behind the newest verified vendor date; 0 when it does not.

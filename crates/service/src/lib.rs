@@ -27,5 +27,6 @@ pub mod registry;
 mod router;
 pub mod serve;
 pub mod server;
+pub mod trust;
 mod v1;
 mod vendor_date;

@@ -125,7 +125,7 @@ async fn routes_methods_versions_and_types() {
         ("TRACE", "/certs", (405, "MethodNotAllowed", "method")),
         ("POST", "/attest/SgxEnclave", (400, INVALID, "api-version-missing")),
         ("POST", "/attest/SgxEnclave?api-version=latest", (400, INVALID, "api-version")),
-        ("POST", "/attest/SevSnpVm?api-version=2022-08-01", (400, "NotSupported", unsupported)),
+        ("POST", "/attest/TdxVm?api-version=2022-08-01", (400, "NotSupported", unsupported)),
         ("POST", "/attest/tdxvm?api-version=2023-04-01-preview", (400, "NotSupported", unsupported)),
         ("POST", "/attest/AzureGuest?api-version=2020-10-01", (400, "NotSupported", unsupported)),
         ("POST", "/attest/Toaster?api-version=2020-10-01", (404, "NotFound", "attestation-type-unknown")),

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use assay_appraisal::Baseline;
+use assay_appraisal::{Baseline, SnpBaseline};
 use assay_token::Algorithm;
 use assay_verify::UnixTime;
 use assay_verify::intel::TcbStatus;
 
 use super::environment::FromEnvironment;
 use super::raw::{OneOrMany, Optional, Raw, RawIssuer, RawKeys, RawLimits, RawTls, Setting};
+use super::snp;
 use super::{
     AuthConfig, ClockConfig, Config, DefaultProviderConfig, EgressConfig, Grant, IssuerConfig, KeysConfig,
     LimitsConfig, LogConfig, LogFormat, Origin, Overrides, Problem, RoleConfig, TlsFiles, dev_url,
@@ -31,7 +32,7 @@ const TIMEOUT_MAX: u32 = 3600;
 
 /// Collects problems so that all are reported at once.
 #[derive(Default)]
-struct Problems(Vec<Problem>);
+pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
     fn add(&mut self, origin: Origin, message: impl Into<String>) {
@@ -43,7 +44,7 @@ impl Problems {
     }
 
     /// The checked value of a setting; a problem leaves nothing.
-    fn checked<T, U>(
+    pub(super) fn checked<T, U>(
         &mut self,
         setting: Optional<T>,
         check: impl FnOnce(T) -> Result<U, String>,
@@ -90,7 +91,9 @@ pub(crate) fn build(
             &mut problems,
             raw.baseline.accepted_tcb_statuses,
             raw.baseline.minimum_evaluation_number,
+            raw.baseline.snp,
         ),
+        snp: snp::build(&mut problems, raw.snp),
         audit_durable: raw.audit.durable.is_none_or(|durable| durable.value),
         log: LogConfig {
             format: raw
@@ -406,13 +409,19 @@ fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, min: T, max: 
     Err(format!("`{name}` is {value}; it must be from {min} to {max}"))
 }
 
-fn baseline(problems: &mut Problems, accepted: Optional<Vec<String>>, minimum: Optional<u32>) -> Baseline {
+fn baseline(
+    problems: &mut Problems,
+    accepted: Optional<Vec<String>>,
+    minimum: Optional<u32>,
+    snp: SnpBaseline,
+) -> Baseline {
     let service = Baseline::default();
     Baseline {
         accepted: problems
             .checked(accepted, |names| tcb_statuses(&names).map(|()| names))
             .unwrap_or(service.accepted),
         minimum_evaluation_number: minimum.map_or(service.minimum_evaluation_number, |number| number.value),
+        snp,
     }
 }
 

@@ -61,6 +61,9 @@ const TABLE: &[(&str, Set)] = &[
     ("ASSAY_BASELINE_MINIMUM_EVALUATION_NUMBER", |raw, text| {
         set(&mut raw.baseline.minimum_evaluation_number, text)
     }),
+    ("ASSAY_SNP_CRL", |raw, text| set(&mut raw.snp.crl, text)),
+    ("ASSAY_SNP_VLEK_PROVIDERS", |raw, text| set_list(&mut raw.snp.vlek_providers, text)),
+    ("ASSAY_SNP_TIME_STAMP_AUTHORITIES", |raw, text| set_list(&mut raw.snp.time_stamp_authorities, text)),
     ("ASSAY_AUDIT_DURABLE", |raw, text| set(&mut raw.audit.durable, text)),
     ("ASSAY_LOG_FORMAT", |raw, text| {
         let value = match text.value.as_str() {
@@ -124,6 +127,7 @@ const SECTIONS: &[&str] = &[
     "ASSAY_AUDIT_",
     "ASSAY_AUTH_",
     "ASSAY_BASELINE_",
+    "ASSAY_SNP_",
     "ASSAY_CLOCK_",
     "ASSAY_COLLATERAL_",
     "ASSAY_DEFAULT_PROVIDER_",

@@ -7,11 +7,12 @@ mod environment;
 mod error;
 mod print;
 mod raw;
+mod snp;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use assay_appraisal::Baseline;
+use assay_appraisal::{Baseline, SnpTrust};
 use assay_token::Algorithm;
 use assay_verify::UnixTime;
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What platforms must meet where a provider says nothing else.
     pub baseline: Baseline,
+    /// What is demanded of SEV-SNP evidence.
+    pub snp: SnpTrust,
     /// Whether a decision is on disk before it is answered.
     pub audit_durable: bool,
     /// The log.

@@ -25,7 +25,12 @@ pub(crate) fn to_toml(config: &Config) -> String {
     put("limits", limits(config));
     let accepted = list(config.baseline.accepted.iter().cloned().map(Value::from));
     let minimum = i64::from(config.baseline.minimum_evaluation_number).into();
-    put("baseline", section([("accepted_tcb_statuses", accepted), ("minimum_evaluation_number", minimum)]));
+    let snp = serialized(&config.baseline.snp);
+    put(
+        "baseline",
+        section([("accepted_tcb_statuses", accepted), ("minimum_evaluation_number", minimum), ("snp", snp)]),
+    );
+    put("snp", super::snp::to_toml(config));
     put("audit", section([("durable", config.audit_durable.into())]));
     let format = serialized(&config.log.format);
     put("log", section([("format", format), ("level", config.log.level.clone().into())]));

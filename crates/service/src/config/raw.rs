@@ -1,5 +1,6 @@
 //! What a configuration file may hold. Every setting knows where it came from.
 
+use assay_appraisal::{CompliantImage, IssuerRecord, SnpBaseline};
 use assay_token::Algorithm;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -38,6 +39,7 @@ pub(crate) struct Raw {
     pub(crate) auth: RawAuth,
     pub(crate) limits: RawLimits,
     pub(crate) baseline: RawBaseline,
+    pub(crate) snp: RawSnp,
     pub(crate) audit: RawAudit,
     pub(crate) log: RawLog,
     pub(crate) default_provider: RawDefaultProvider,
@@ -143,6 +145,18 @@ pub(crate) struct RawLimits {
 pub(crate) struct RawBaseline {
     pub(crate) accepted_tcb_statuses: Optional<Vec<String>>,
     pub(crate) minimum_evaluation_number: Optional<u32>,
+    pub(crate) snp: SnpBaseline,
+}
+
+/// What is demanded of SEV-SNP evidence. Lists that are given take the place of the built-in ones.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawSnp {
+    pub(crate) crl: Optional<String>,
+    pub(crate) vlek_providers: Optional<Vec<String>>,
+    pub(crate) image_issuers: Optional<Vec<IssuerRecord>>,
+    pub(crate) time_stamp_authorities: Optional<Vec<String>>,
+    pub(crate) compliant: Optional<Vec<CompliantImage>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

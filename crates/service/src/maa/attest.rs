@@ -33,8 +33,11 @@ pub(super) async fn answer(
         let body = exchange.body().await?;
         return tpm_message(&exchange, &body);
     }
+    if kind == AttestationType::TdxVm {
+        return Err(super::unsupported(kind.as_str()));
+    }
     let body = exchange.body().await?;
-    enclave(&exchange, provider, body::parse(kind, &body)?).await
+    evidence(&exchange, provider, body::parse(kind, &body)?).await
 }
 
 /// No content type at all is taken for JSON.
@@ -46,7 +49,7 @@ fn check_content_type(exchange: &Exchange<'_>) -> Result<(), Problem> {
     if json { Ok(()) } else { Err(Problem::unsupported_media_type("application/json")) }
 }
 
-async fn enclave(
+async fn evidence(
     exchange: &Exchange<'_>,
     provider: &ProviderSnapshot,
     request: Request,
@@ -108,7 +111,7 @@ fn tpm_message(exchange: &Exchange<'_>, body: &[u8]) -> Result<Answer, Problem> 
             let context = base64url::encode(issued.text.as_bytes());
             Ok(Answer::json(tpm::init_answer(&challenge, &context)))
         }
-        Message::Evidence => Err(super::not_supported(AttestationType::Tpm.as_str())),
+        Message::Evidence => Err(super::unsupported(AttestationType::Tpm.as_str())),
     }
 }
 

@@ -14,10 +14,11 @@ use crate::registry::ProviderSnapshot;
 pub(super) async fn answer(exchange: &Exchange<'_>, provider: &ProviderSnapshot) -> Result<Answer, Problem> {
     exchange.require(provider.id.as_str(), Permission::Read).await?;
     let kind = super::kind(exchange)?;
-    if kind == AttestationType::Tpm {
+    // What is demanded of SEV-SNP platforms has no name: it stands in the provider's baseline.
+    if matches!(kind, AttestationType::SevSnpVm | AttestationType::Tpm) {
         return Err(Problem::invalid_parameter(
             "no-baselines",
-            "TPMs have no TCB baselines. Ask for `/tcbbaselines/SgxEnclave`.",
+            "This type has no named TCB baselines. Ask for `/tcbbaselines/SgxEnclave`.",
         ));
     }
     let named = provider.policy(kind).and_then(|policy| policy.active.baseline());

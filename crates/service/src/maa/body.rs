@@ -1,4 +1,4 @@
-//! The bodies of `/attest/SgxEnclave` and `/attest/OpenEnclave` (Azure Attestation REST API reference, "Attest").
+//! The bodies of `/attest/SgxEnclave`, `/attest/OpenEnclave` and `/attest/SevSnpVm` (Azure Attestation REST API reference, "Attest").
 
 use assay_appraisal::{AttachedData, AttestationType, DataType, Request};
 use assay_token::base64url;
@@ -27,16 +27,18 @@ pub(crate) fn parse(kind: AttestationType, body: &[u8]) -> Result<Request, Probl
 }
 
 fn evidence(kind: AttestationType, members: &Members<'_>) -> Result<Vec<u8>, Problem> {
-    let (name, other, other_kind) = match kind {
-        AttestationType::OpenEnclave => ("report", "quote", "SgxEnclave"),
-        AttestationType::SgxEnclave | AttestationType::Tpm => ("quote", "report", "OpenEnclave"),
+    // The report of a virtual machine is base64url of JSON that holds report, certificates and endorsements.
+    let (name, other, of_other) = match kind {
+        AttestationType::OpenEnclave => ("report", "quote", "/attest/SgxEnclave"),
+        AttestationType::SevSnpVm => ("report", "quote", "/attest/SgxEnclave or /attest/TdxVm"),
+        AttestationType::SgxEnclave | AttestationType::TdxVm | AttestationType::Tpm => {
+            ("quote", "report", "/attest/OpenEnclave or /attest/SevSnpVm")
+        }
     };
     if members.get(other).is_some() {
         return Err(Problem::invalid_parameter(
             "contradictory-members",
-            format!(
-                "The member `{other}` belongs to /attest/{other_kind}. Send the evidence in `{name}` alone."
-            ),
+            format!("The member `{other}` belongs to {of_other}. Send the evidence in `{name}` alone."),
         ));
     }
     let text = members.non_empty(name)?.ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! `/certs` and `/.well-known/openid-configuration` (Azure Attestation REST API reference, "Signing Certificates" and "Metadata Configuration").
 
+use std::collections::BTreeSet;
+
 use assay_appraisal::claims;
 use serde_json::json;
 
@@ -19,7 +21,8 @@ pub(super) fn key_set(provider: &ProviderSnapshot) -> Answer {
 /// The discovery document. Azure also names a `revocation_endpoint`, which nobody ever saw answer; we have none.
 pub(super) fn configuration(provider: &ProviderSnapshot) -> Result<Answer, Problem> {
     let issued = claims::all().filter(|claim| claim.outgoing).map(|claim| claim.name);
-    let claims: Vec<&str> = issued.chain(BY_POLICY).collect();
+    // Kinds of evidence share names.
+    let claims: BTreeSet<&str> = issued.chain(BY_POLICY).collect();
     Answer::of(&json!({
         "issuer": provider.issuer,
         "jwks_uri": provider.jku,

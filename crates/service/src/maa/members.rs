@@ -29,7 +29,16 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 impl<'a> Members<'a> {
     /// Reads a request body, which must be an object.
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Problem> {
-        let limits = Limits { max_bytes: usize::MAX, max_depth: MAX_DEPTH, max_items: MAX_ITEMS };
+        Self::parse_within(body, MAX_ITEMS)
+    }
+
+    /// As [`Self::parse`], for identified callers whose documents hold bytes as lists of numbers.
+    pub(crate) fn parse_large(body: &'a [u8]) -> Result<Self, Problem> {
+        Self::parse_within(body, Limits::MAX_ITEMS)
+    }
+
+    fn parse_within(body: &'a [u8], max_items: usize) -> Result<Self, Problem> {
+        let limits = Limits { max_bytes: usize::MAX, max_depth: MAX_DEPTH, max_items };
         assay_json::check(body, &limits).map_err(|error| json_problem(&error))?;
         let members: Self = serde_json::from_slice(body).map_err(|_| {
             Problem::invalid_parameter(

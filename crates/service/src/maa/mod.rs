@@ -43,8 +43,7 @@ const VERSIONS: [&str; 7] = [
 ];
 const FIRST_VERSION: &str = "2018-09-01-preview";
 /// Kinds of evidence that Azure knows and this release does not.
-const LATER: [&str; 8] =
-    ["SevSnpVm", "TdxVm", "AzureGuest", "Pluton", "KeyGuard", "MdepTz", "AiHsm", "VsmEnclave"];
+const LATER: [&str; 6] = ["AzureGuest", "Pluton", "KeyGuard", "MdepTz", "AiHsm", "VsmEnclave"];
 
 /// Answers one of Azure's routes for a provider.
 pub(crate) async fn answer(
@@ -115,17 +114,18 @@ fn kind(exchange: &Exchange<'_>) -> Result<AttestationType, Problem> {
 pub(crate) fn unknown_kind(name: &str) -> Problem {
     let later = LATER.iter().find(|later| later.eq_ignore_ascii_case(name));
     match later {
-        Some(later) => not_supported(later),
+        Some(later) => unsupported(later),
         None => Problem::not_found(
             "attestation-type-unknown",
-            "There is no such attestation type. This service attests `SgxEnclave` and `OpenEnclave`.",
+            "There is no such attestation type. This service attests `SgxEnclave`, `OpenEnclave` and `SevSnpVm`.",
         ),
     }
 }
 
-fn not_supported(kind: &str) -> Problem {
+/// A kind of evidence that a later release attests.
+pub(crate) fn unsupported(kind: &str) -> Problem {
     let message = format!(
-        "Attestation of `{kind}` is not supported yet. This release attests `SgxEnclave` and `OpenEnclave`."
+        "Attestation of `{kind}` is not supported yet. This release attests `SgxEnclave`, `OpenEnclave` and `SevSnpVm`."
     );
     Problem::new(http::StatusCode::BAD_REQUEST, "NotSupported", message)
         .because("attestation-type-not-supported")

@@ -55,6 +55,16 @@ pub(crate) fn help(code: &str, otherwise: &'static str) -> &'static str {
         "certificate-expired" | "certificate-not-yet-valid" => {
             "let the platform fetch its certificates again, or ask the operator to check the service's clock"
         }
+        "vek-missing" => {
+            "send the certificate in `VcekCertChain` (`vek` in appraisals), or ask the operator to add this chip's"
+        }
+        "vlek-provider" => "ask the operator whether this cloud provider is to be trusted",
+        "crl-missing" | "crl-expired" | "crl-not-yet-valid" => {
+            "ask the operator to refresh AMD's revocation lists and to check the service's clock"
+        }
+        "uvm-issuer-untrusted" | "uvm-svn-too-low" => {
+            "let the host run a current image, or ask the operator which issuers and versions are trusted"
+        }
         "collateral-missing" => "ask the operator to add collateral for this platform family",
         "collateral-expired" | "collateral-not-yet-valid" => {
             "ask the operator to refresh the collateral and to check the service's clock"
@@ -175,6 +185,7 @@ pub(crate) fn failed(error: &AttestError) -> Problem {
 mod tests {
     use assay_verify::VerifyError;
     use assay_verify::error::CertificateRole;
+    use assay_verify::snp::SnpError;
 
     use super::*;
 
@@ -228,10 +239,13 @@ mod tests {
             VerifyError::CollateralMissing,
             VerifyError::CollateralRoots,
             VerifyError::InitTimeDataUnsupported,
+            SnpError::VekMissing.into(),
+            SnpError::VlekProvider { found: "CN=x".to_owned() }.into(),
         ];
         for error in cases {
             let message = refused(&Refusal::Evidence(error), None, true).message;
             assert!(!message.contains("--") && !message.contains("`collateral."), "{message}");
+            assert!(!message.contains("`snp."), "{message}");
         }
         let missing = refused(&Refusal::Evidence(VerifyError::CollateralMissing), None, false).message;
         assert!(

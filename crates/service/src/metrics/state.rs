@@ -53,6 +53,7 @@ fn counters(registry: &mut Registry, app: &App) {
     }
     let levels = [
         ("collateral_sets", "Collateral sets held", counted.collateral_sets.get()),
+        ("vek_certificates", "VEK certificates of SEV-SNP platforms held", counted.vek_certificates.get()),
         ("collateral_problems", "Collateral files that cannot be used", counted.collateral_problems.get()),
         (
             "clock_behind_seconds",

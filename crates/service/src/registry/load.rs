@@ -165,6 +165,7 @@ impl Inner {
             minimum_evaluation_number: options
                 .minimum_evaluation_number
                 .unwrap_or(service.minimum_evaluation_number),
+            snp: options.minimum_snp_tcb.unwrap_or(service.snp),
         }
     }
 

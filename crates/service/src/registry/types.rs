@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use assay_appraisal::{ActivePolicy, AttestationType, Baseline};
+use assay_appraisal::{ActivePolicy, AttestationType, Baseline, SnpBaseline};
 use assay_token::Algorithm;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,9 @@ pub struct ProviderOptions {
     /// The lowest TCB evaluation data number that may judge; `None`: that of the service.
     #[serde(default)]
     pub minimum_evaluation_number: Option<u32>,
+    /// The lowest TCB of SEV-SNP platforms; `None`: that of the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_snp_tcb: Option<SnpBaseline>,
     /// Whether callers without a role see rule texts and claim values of refusals.
     #[serde(default)]
     pub explain_to_anonymous: bool,
@@ -91,6 +94,7 @@ impl Default for ProviderOptions {
             algorithm: default_algorithm(),
             accepted_tcb_statuses: None,
             minimum_evaluation_number: None,
+            minimum_snp_tcb: None,
             explain_to_anonymous: false,
             tpm_authentication: true,
         }

@@ -1,7 +1,7 @@
 //! `POST /v1/appraisals`: the judgement of `assay verify`, with every check, to readers of the provider.
 
-use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, judge};
-use assay_appraisal::{AttestationType, DataType};
+use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, JudgeSnp, judge};
+use assay_appraisal::{AttestationType, Beside, DataType, EvidenceKind};
 use assay_verify::intel::{Collateral, RawCollateral};
 
 use crate::answer::Answer;
@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::auth::Permission;
 use crate::front::Exchange;
 use crate::maa::members::Members;
-use crate::maa::{attached, decode, refusal, unknown_kind};
+use crate::maa::{attached, decode, refusal, unknown_kind, unsupported};
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 
@@ -20,25 +20,31 @@ pub(crate) async fn appraise(
 ) -> Result<Answer, Problem> {
     exchange.require(provider.id.as_str(), Permission::Read).await?;
     let body = exchange.body().await?;
-    let members = Members::parse(&body)?;
+    let members = Members::parse_large(&body)?;
     let app = exchange.app;
     let kind = kind(&members)?;
-    let evidence = bytes(&members, "evidence")?.ok_or_else(|| {
+    let evidence = evidence(kind, &members)?.ok_or_else(|| {
         let message = "The member `evidence` is missing. Send the evidence in it, as base64url.";
         Problem::invalid_parameter("evidence-missing", message)
     })?;
     let (runtime_data, runtime_data_type) = runtime_data(&members)?;
     let (challenge, policy) = (members.non_empty("challenge")?, members.non_empty("policy")?);
     let raw = collateral(&members)?;
+    let (vek, chain) = (certificates(&members, "vek")?, certificates(&members, "chain")?);
     let _turn =
         exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
-    let checked = raw.map(|raw| Collateral::verify(&raw, &app.anchors));
+    if matches!(kind, EvidenceKind::Snp | EvidenceKind::AzureCvm) {
+        app.look_for_silicon();
+    }
+    let trust = app.trust.current();
+    let checked = raw.map(|raw| Collateral::verify(&raw, &trust.anchors));
     if let Some(collateral) = checked.as_ref().and_then(|checked| checked.collateral.as_ref()) {
         check_age(app, collateral)?;
     }
     let input = JudgeInput {
         kind,
         evidence: &evidence,
+        beside: Beside { vek: vek.as_deref(), chain: chain.as_deref() },
         runtime_data: runtime_data.as_deref(),
         runtime_data_type,
         nonce: None,
@@ -47,9 +53,10 @@ pub(crate) async fn appraise(
         collateral: checked
             .as_ref()
             .map_or(JudgeCollateral::Source(&app.collateral), JudgeCollateral::Checked),
+        snp: JudgeSnp::Service(&trust.snp),
         policy: policy.as_deref(),
         now: app.clock.now(),
-        anchors: &app.anchors,
+        anchors: &trust.anchors,
     };
     // Only readers come here, so nothing is kept back.
     let mut verdict = judge(&input).map_err(|refused| refusal::refused(&refused, None, true))?;
@@ -60,22 +67,45 @@ pub(crate) async fn appraise(
 }
 
 /// As the command line names kinds, or as Azure's routes do.
-fn kind(members: &Members<'_>) -> Result<AttestationType, Problem> {
+fn kind(members: &Members<'_>) -> Result<EvidenceKind, Problem> {
     let name = members.non_empty("kind")?.ok_or_else(|| {
-        let message = "The member `kind` is missing. Send `sgx` or `open-enclave`.";
+        let message = "The member `kind` is missing. Send `sgx`, `open-enclave`, `snp` or `azure-cvm`.";
         Problem::invalid_parameter("kind-missing", message)
     })?;
-    match name.to_ascii_lowercase().as_str() {
-        "sgx" => Ok(AttestationType::SgxEnclave),
-        "open-enclave" => Ok(AttestationType::OpenEnclave),
-        "snp" | "azure-cvm" => Err(unknown_kind("SevSnpVm")),
-        "tdx" => Err(unknown_kind("TdxVm")),
-        name => AttestationType::from_name(name).ok_or_else(|| Problem {
+    let name = name.to_ascii_lowercase();
+    if let Some(kind) = EvidenceKind::from_name(&name) {
+        return Ok(kind);
+    }
+    match (name.as_str(), AttestationType::from_name(&name)) {
+        (_, Some(AttestationType::SgxEnclave)) => Ok(EvidenceKind::Sgx),
+        (_, Some(AttestationType::OpenEnclave)) => Ok(EvidenceKind::OpenEnclave),
+        (_, Some(AttestationType::SevSnpVm)) => Ok(EvidenceKind::Snp),
+        ("tdx", _) | (_, Some(AttestationType::TdxVm)) => Err(unsupported("TdxVm")),
+        (_, Some(AttestationType::Tpm)) => Err(unsupported("Tpm")),
+        (name, None) => Err(Problem {
             status: http::StatusCode::BAD_REQUEST,
             code: "InvalidParameter",
             ..unknown_kind(name)
         }),
     }
+}
+
+/// The evidence: base64url of the bytes, or, where its form is JSON, the object itself.
+fn evidence(kind: EvidenceKind, members: &Members<'_>) -> Result<Option<Vec<u8>>, Problem> {
+    let is_document = matches!(kind, EvidenceKind::Snp | EvidenceKind::AzureCvm);
+    match members.get("evidence").filter(|raw| is_document && raw.get().starts_with('{')) {
+        Some(raw) => Ok(Some(raw.get().as_bytes().to_vec())),
+        None => bytes(members, "evidence"),
+    }
+}
+
+/// Certificates beside the evidence: PEM as it is, or base64url of DER.
+fn certificates(members: &Members<'_>, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(text) = members.non_empty(name)? else { return Ok(None) };
+    if text.trim_start().starts_with("-----BEGIN") {
+        return Ok(Some(text.as_bytes().to_vec()));
+    }
+    decode(name, &text).map(Some)
 }
 
 /// base64url of the bytes, or the object of the attest routes, which also says what they are.

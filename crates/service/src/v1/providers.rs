@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assay_appraisal::SnpBaseline;
 use assay_token::{Algorithm, PublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,7 @@ struct Wanted {
     signing_algorithm: Option<Algorithm>,
     accepted_tcb_statuses: Option<Vec<String>>,
     minimum_tcb_evaluation_number: Option<u32>,
+    minimum_snp_tcb: Option<SnpBaseline>,
     #[serde(default)]
     explain_to_anonymous: bool,
     tpm_authentication: Option<bool>,
@@ -98,6 +100,7 @@ fn shown(provider: &ProviderSnapshot) -> Value {
         "signingAlgorithm": provider.options.algorithm,
         "acceptedTcbStatuses": provider.baseline.accepted,
         "minimumTcbEvaluationNumber": provider.baseline.minimum_evaluation_number,
+        "minimumSnpTcb": provider.baseline.snp,
         "explainToAnonymous": provider.options.explain_to_anonymous,
         "tpmAuthentication": provider.options.tpm_authentication,
     })
@@ -119,6 +122,7 @@ fn read(body: &[u8]) -> Result<NewProvider, Problem> {
         algorithm: wanted.signing_algorithm.unwrap_or(usual.algorithm),
         accepted_tcb_statuses: wanted.accepted_tcb_statuses,
         minimum_evaluation_number: wanted.minimum_tcb_evaluation_number,
+        minimum_snp_tcb: wanted.minimum_snp_tcb,
         explain_to_anonymous: wanted.explain_to_anonymous,
         tpm_authentication: wanted.tpm_authentication.unwrap_or(usual.tpm_authentication),
     };

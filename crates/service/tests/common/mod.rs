@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::print_stderr, reason = "each test uses its part")]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use assay_service::app::App;
 use assay_service::config::{Config, Overrides};
 use assay_service::dev::DevFolder;
 use assay_service::serve::{Listeners, serve};
+use assay_silicon::amd::{self, Amd, VekKind};
 use assay_silicon::intel::{Kind, SimulateOptions, Simulated, simulate};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -77,6 +79,26 @@ impl TestService {
         });
         let admin = std::fs::read_to_string(dev(&folder).admin_token()).unwrap().trim().to_owned();
         Self { app, address, operations, admin, folder, stop: Some(stop), running: Some(running) }
+    }
+
+    /// With a simulated AMD that all tests share: its keys take seconds to make.
+    pub async fn with_amd(settings: &str) -> Self {
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("silicon");
+        let make = |amd: &mut Amd| {
+            VekKind::ALL
+                .into_iter()
+                .try_for_each(|kind| amd.require(assay_silicon::amd::Product::Milan, kind))
+        };
+        Amd::update(&shared, 1_780_000_000, make).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let own = dev(&folder).silicon().join("amd");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&own).unwrap();
+        std::fs::copy(shared.join("amd").join("vendor.json"), own.join("vendor.json")).unwrap();
+        Self::prepared(folder, settings, &Overrides::default()).await
+    }
+
+    pub fn simulate_snp(&self, options: &amd::SimulateOptions) -> amd::Simulated {
+        amd::simulate(&dev(&self.folder).silicon(), options, self.app.clock.now().0).unwrap()
     }
 
     /// Tells the service to stop, and gives what ends when it has.

@@ -17,6 +17,16 @@ use crate::folder::{self, Lock};
 const FORMAT: u32 = 1;
 
 impl UvmSigner {
+    /// Reads the signer of a folder, if there is one.
+    ///
+    /// # Errors
+    /// [`SiliconError::Folder`] or [`SiliconError::CorruptFolder`].
+    pub fn load(dir: &Path) -> Result<Option<Self>, SiliconError> {
+        let path = dir.join("uvm").join("signer.json");
+        let stored = folder::read_json::<Stored>(&path)?;
+        stored.map(|stored| stored.read().map_err(|reason| folder::corrupt(&path, reason))).transpose()
+    }
+
     /// Reads the signer of a folder, or makes one there. Processes may call this at the same time: they all get the same
     /// signer.
     ///

@@ -43,8 +43,8 @@ pub use vek::VerifiedVek;
 
 /// A VEK and the two certificates above it, twice, in case both kinds of chains are sent.
 pub const MAX_CERTIFICATES: usize = 6;
-/// The published forms of one endorsement, and then some.
-pub const MAX_ENDORSEMENTS: usize = 4;
+/// One endorsement in each of the two published forms.
+pub const MAX_ENDORSEMENTS: usize = 2;
 
 /// What an attester sends.
 #[derive(Clone, Copy, Debug, Default)]

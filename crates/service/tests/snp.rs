@@ -1,0 +1,249 @@
+//! `/attest/SevSnpVm` and judgements of SEV-SNP evidence over HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+mod common;
+
+use assay_service::config::Overrides;
+use assay_silicon::amd::{Defect, Form, SimulateOptions, VekKind};
+use assay_silicon::uvm::{EndorsementSpec, UvmSigner};
+use assay_token::base64url;
+use common::{TestService, vectors};
+use serde_json::{Value, json};
+
+const ATTEST: &str = "/attest/SevSnpVm?api-version=2022-08-01";
+
+fn without_certificates(request: &Value) -> Value {
+    let mut request = request.clone();
+    let report = base64url::decode_lenient(request["report"].as_str().unwrap()).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let bare = json!({ "SnpReport": report["SnpReport"] });
+    request["report"] = json!(base64url::encode(bare.to_string().as_bytes()));
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simulated_machines_get_tokens_and_broken_ones_do_not() {
+    let service = TestService::with_amd("").await;
+    let simulated = service.simulate_snp(&SimulateOptions::default());
+    let claims = service.post(ATTEST, simulated.request.to_string()).await.claims();
+    assert_eq!(claims["x-ms-attestation-type"], "sevsnpvm");
+    assert_eq!((&claims["x-assay-dev"], &claims["x-assay-simulated"]), (&json!(true), &json!(true)));
+    let runtime: Value = serde_json::from_slice(&simulated.runtime_data).unwrap();
+    assert_eq!(claims["x-ms-runtime"], runtime);
+    // Azure's clients spell the route in several ways.
+    for path in ["/attest/sevsnpvm", "/attest/SevSnpVM"] {
+        service.post(&format!("{path}?api-version=2020-10-01"), simulated.request.to_string()).await.ok();
+    }
+    let cases = [
+        (
+            SimulateOptions { debug: true, ..SimulateOptions::default() },
+            "PolicyEvaluationError",
+            "policy-denied",
+        ),
+        (
+            SimulateOptions { vmpl: Some(2), ..SimulateOptions::default() },
+            "PolicyEvaluationError",
+            "policy-denied",
+        ),
+        (
+            SimulateOptions { defect: Some(Defect::MeasurementBitFlipped), ..SimulateOptions::default() },
+            "InvalidParameter",
+            "report-signature",
+        ),
+        (
+            SimulateOptions { defect: Some(Defect::SelfMadeChain), ..SimulateOptions::default() },
+            "InvalidParameter",
+            "untrusted-root",
+        ),
+        // Nobody listed the provider.
+        (
+            SimulateOptions { kind: VekKind::Vlek, ..SimulateOptions::default() },
+            "InvalidParameter",
+            "vlek-provider",
+        ),
+    ];
+    for (options, code, reason) in cases {
+        let request = service.simulate_snp(&options).request;
+        let reply = service.post(ATTEST, request.to_string()).await;
+        assert_eq!(reply.problem(), (400, code.to_owned(), reason.to_owned()), "{options:?}");
+    }
+}
+
+/// The Go sidecar pads base64url, sends a number as nonce, and always sends init-time data.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wire_of_the_sidecar_is_understood() {
+    let service = TestService::with_amd("").await;
+    let simulated = service.simulate_snp(&SimulateOptions::default());
+    let mut request = simulated.request;
+    request["nonce"] = json!(3_413_764_049_005_270_139_u64);
+    request["initTimeData"] = json!({ "data": "", "dataType": "" });
+    request["draftPolicyForAttestation"] = Value::Null;
+    let padded = format!(
+        "{}{}",
+        request["report"].as_str().unwrap(),
+        "=".repeat((4 - request["report"].as_str().unwrap().len() % 4) % 4)
+    );
+    request["report"] = json!(padded);
+    let claims = service.post(ATTEST, request.to_string()).await.claims();
+    assert_eq!(claims["nonce"], "3413764049005270139");
+    request["runtimeData"]["data"] = json!(base64url::encode(b"{\"keys\":[]}"));
+    let reply = service.post(ATTEST, request.to_string()).await;
+    assert_eq!(reply.problem().2, "binding-mismatch");
+    request["runtimeData"]["dataType"] = json!("Binary");
+    assert_eq!(service.post(ATTEST, request.to_string()).await.problem().2, "binding-mismatch");
+    for (body, reason) in [
+        (json!({}), "evidence-missing"),
+        (json!({ "quote": "AAAA" }), "contradictory-members"),
+        (json!({ "report": "AAAA" }), "bad-length"),
+        (json!({ "report": base64url::encode(b"{}") }), "evidence-document"),
+        (json!({ "report": base64url::encode(b"{\"SnpReport\":") }), "evidence-document"),
+    ] {
+        assert_eq!(service.post(ATTEST, body.to_string()).await.problem().2, reason, "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_demands_is_demanded() {
+    let settings = "[snp]\nvlek_providers = [\"CN=simulated.example\"]\ncrl = \"require\"\n\
+                    [baseline.snp.milan]\nmicrocode = 255\n";
+    let service = TestService::with_amd(settings).await;
+    let reply =
+        service.post(ATTEST, service.simulate_snp(&SimulateOptions::default()).request.to_string()).await;
+    assert_eq!(reply.problem().2, "below-baseline");
+    let body = json!({ "name": "lenient", "minimumSnpTcb": {} });
+    let made = service.as_admin("POST", "/v1/providers", body.to_string()).await;
+    assert_eq!((made.status, &made.json()["minimumSnpTcb"]), (201, &json!({})));
+    let request = service.simulate_snp(&SimulateOptions::default()).request;
+    let reply = service.post(&format!("/providers/lenient{ATTEST}"), request.to_string()).await;
+    assert_eq!(
+        reply.claims()["x-assay-snp-revocation-checked"],
+        true,
+        "the simulated AMD publishes its list"
+    );
+    let body = json!({ "name": "odd", "minimumSnpTcb": { "rome": {} } });
+    assert_eq!(service.as_admin("POST", "/v1/providers", body.to_string()).await.problem().2, "json-shape");
+}
+
+/// Nobody needs to send a certificate that the operator has put into the folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_come_from_the_folder() {
+    let service = TestService::with_amd("").await;
+    let simulated = service.simulate_snp(&SimulateOptions::default());
+    let bare = without_certificates(&simulated.request).to_string();
+    let reply = service.post(ATTEST, bare.clone()).await;
+    assert_eq!(reply.problem().2, "vek-missing");
+    assert!(!reply.message().contains("--vek"), "{}", reply.message());
+    std::fs::write(service.data().join("collateral").join("node-7.der"), &simulated.vek).unwrap();
+    service.app.collateral.0.reload();
+    let reply = service.post(ATTEST, bare).await;
+    let id = &reply.claims()["jti"].as_str().unwrap()[..32].to_owned();
+    // What judged is kept, so that the decision can be made again.
+    let (_, envelope) = assay_service::audit::find(service.app.store.as_ref(), id).unwrap();
+    assert_eq!(envelope.blobs.keys().collect::<Vec<_>>(), ["collateral", "policy"]);
+    assert_eq!(envelope.record.snp.unwrap().crl, "soft-fail");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endorsed_container_shows_its_endorsement() {
+    let service = TestService::with_amd("").await;
+    let measurement = [0x5a; 48];
+    let options = SimulateOptions { measurement: Some(measurement), ..SimulateOptions::default() };
+    let simulated = service.simulate_snp(&options);
+    let now = service.app.clock.now().0;
+    let signer = UvmSigner::load_or_generate(&service.data().join("silicon"), now).unwrap();
+    let endorsed = |measurement| {
+        let endorsement = signer.endorsement(&EndorsementSpec::new(measurement, 103), now).unwrap();
+        let report = base64url::decode_lenient(simulated.request["report"].as_str().unwrap()).unwrap();
+        let mut report: Value = serde_json::from_slice(&report).unwrap();
+        let list = json!({ "Uvm": [base64url::encode(&endorsement)] });
+        report["Endorsements"] = json!(base64url::encode(list.to_string().as_bytes()));
+        let mut request = simulated.request.clone();
+        request["report"] = json!(base64url::encode(report.to_string().as_bytes()));
+        request.to_string()
+    };
+    let claims = service.post(ATTEST, endorsed(measurement)).await.claims();
+    assert_eq!(claims["x-ms-compliance-status"], "simulated-uvm");
+    assert_eq!(claims["x-ms-sevsnpvm-uvm-endorsement"]["x-ms-sevsnpvm-launchmeasurement"], "5a".repeat(48));
+    assert_eq!(claims["x-assay-uvm-svn"], 103);
+    let reply = service.post(ATTEST, endorsed([0x5b; 48])).await;
+    assert_eq!(reply.problem().2, "uvm-measurement");
+}
+
+/// Simulated keys are made when they are first needed: while the service runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn silicon_made_while_the_service_runs_is_believed_at_once() {
+    let service = TestService::start().await;
+    let simulated = service.simulate_snp(&SimulateOptions::default());
+    service.post(ATTEST, simulated.request.to_string()).await.ok();
+    // What was believed before is believed still.
+    let quote =
+        service.simulate(assay_silicon::intel::Kind::Sgx, &assay_silicon::intel::SimulateOptions::default());
+    service.post("/attest/SgxEnclave?api-version=2022-08-01", quote.request.to_string()).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_every_check() {
+    let service = TestService::with_amd("").await;
+    let simulated = service.simulate_snp(&SimulateOptions::default());
+    let judge = async |body: Value| service.as_admin("POST", "/v1/appraisals", body.to_string()).await.ok();
+    let evidence = base64url::encode(&simulated.evidence);
+    let verdict = judge(json!({ "kind": "snp", "evidence": evidence, "vek": simulated.chain_pem })).await;
+    assert_eq!((&verdict["outcome"], &verdict["kind"]), (&json!("genuine"), &json!("snp")));
+    assert_eq!((&verdict["tcb_status"], &verdict["collateral"]), (&Value::Null, &Value::Null));
+    let verdict = judge(json!({ "kind": "snp", "evidence": evidence })).await;
+    assert_eq!((&verdict["outcome"], &verdict["error"]["code"]), (&json!("rejected"), &json!("vek-missing")));
+    let help = verdict["error"]["help"].as_str().unwrap();
+    assert!(!help.contains("--"), "{help}");
+    // The JSON of a guest's tool, as it is.
+    let wrapped = json!({ "attestation_report": simulated.evidence, "cert_chain": [{ "cert_type": "VCEK", "data": simulated.vek }] });
+    let verdict = judge(json!({ "kind": "SevSnpVm", "evidence": wrapped })).await;
+    assert_eq!(verdict["outcome"], "genuine");
+    let cvm = service.simulate_snp(&SimulateOptions { form: Form::AzureCvm, ..SimulateOptions::default() });
+    let body =
+        json!({ "kind": "azure-cvm", "evidence": base64url::encode(&cvm.evidence), "vek": cvm.chain_pem });
+    let verdict = judge(body).await;
+    assert_eq!(verdict["outcome"], "genuine", "{verdict}");
+    assert!(verdict["claims"]["x-ms-runtime"]["vm-configuration"].is_object());
+    let reply = service
+        .as_admin("POST", "/v1/appraisals", json!({ "kind": "tdx", "evidence": "AAAA" }).to_string())
+        .await;
+    assert_eq!(reply.problem(), (400, "NotSupported".into(), "attestation-type-not-supported".into()));
+}
+
+/// The route of Azure's confidential VMs: hardware report and runtime claims of the paravisor's report.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_reports_get_tokens() {
+    let Some(vectors) = vectors() else { return };
+    let overrides = Overrides { test_clock: Some("2026-03-01T00:00:00Z".to_owned()), ..Overrides::default() };
+    let service = TestService::with("", &overrides).await;
+    let read = |name: &str| std::fs::read(vectors.join(name)).unwrap();
+    let hcl = read("azcvm/coco-snp/hcl-report.bin");
+    let size = u32::from_le_bytes(hcl[1232..1236].try_into().unwrap()) as usize;
+    let cvm =
+        (hcl[32..1216].to_vec(), read("azcvm/coco-snp/vcek.pem"), Some(hcl[1236..1236 + size].to_vec()));
+    let container =
+        (read("snp/milan/sidecar-caci-report.bin"), read("snp/milan/sidecar-thim-chain.pem"), None);
+    let turin = (read("snp/turin/mstav-report.bin"), read("snp/turin/mstav-vcek.pem"), None);
+    for (report, chain, runtime) in [cvm, container, turin] {
+        let inner =
+            json!({ "SnpReport": base64url::encode(&report), "VcekCertChain": base64url::encode(&chain) });
+        let mut body = json!({ "report": base64url::encode(inner.to_string().as_bytes()) });
+        if let Some(runtime) = &runtime {
+            body["runtimeData"] = json!({ "data": base64url::encode(runtime), "dataType": "JSON" });
+        }
+        let claims = service.post(ATTEST, body.to_string()).await.claims();
+        assert_eq!(claims["x-ms-sevsnpvm-launchmeasurement"], hex::encode(&report[0x90..0xc0]));
+        assert!(claims.get("x-assay-simulated").is_none());
+        let shown = claims.get("x-ms-runtime").cloned();
+        assert_eq!(shown, runtime.map(|runtime| serde_json::from_slice(&runtime).unwrap()));
+    }
+}
