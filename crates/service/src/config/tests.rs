@@ -84,6 +84,37 @@ fn errors_name_the_line() {
             "`10.0.0.1/8` is neither a network such as `10.1.0.0/16` nor a host with a port such as \
              `login.example.internal:443`",
         ),
+        (
+            "[snp]\ncrl = \"hard\"",
+            1,
+            "`hard` is not a way to treat revocation lists; the ways are `require`, `soft-fail` and `off`",
+        ),
+        (
+            "[snp]\nvlek_providers = [\"\"]",
+            1,
+            "a provider of VLEKs must have 1 to 256 characters, none of them control characters",
+        ),
+        (
+            "[snp]\nimage_issuers = [{ did = \"did:web:x\", feed = \"f\" }]",
+            1,
+            "`did:web:x` is not a did:x509 of version 0",
+        ),
+        (
+            "[snp]\ntime_stamp_authorities = [\"ab\"]",
+            1,
+            "`ab` is not a SHA-256: 64 hexadecimal digits",
+        ),
+        (
+            "[snp]\ncompliant = [{ measurement = \"ab\", status = \"s\" }]",
+            1,
+            "`measurement` must have 96 hexadecimal digits",
+        ),
+        ("[snp]\ncompliant = [{ status = \"s\" }]", 1, "an image needs `measurement` or `id_key_digest`"),
+        (
+            "[baseline.snp.rome]\nmicrocode = 1",
+            0,
+            "unknown field `rome`, expected one of `milan`, `genoa`, `turin`",
+        ),
         ("[operations]\nlisten = \"x\"", 1, "`x` is not an address and port such as `0.0.0.0:443`"),
         (issuer, 0, "missing field `audiences`"),
         (own, 2, "the service's own address cannot be an issuer of bearer tokens"),
@@ -93,6 +124,28 @@ fn errors_name_the_line() {
         let errors = production(&format!("{GOOD}{added}")).unwrap_err();
         assert_eq!(errors, [format!("assay.toml:{}: {expected}", line + offset)], "{added}");
     }
+}
+
+#[test]
+fn demands_on_sev_snp_are_read_and_printed_again() {
+    let text = format!(
+        "{GOOD}\n[baseline.snp.milan]\nbootloader = 4\nmicrocode = 219\n[snp]\ncrl = \"require\"\n\
+         vlek_providers = [\"CN=cc-us-east-2.amazonaws.com\"]\ntime_stamp_authorities = []\n\
+         [[snp.image_issuers]]\ndid = \"did:x509:0:sha256:abc::eku:1.2.3\"\nfeed = \"images\"\nminimum_svn = 7\n\
+         [[snp.compliant]]\nid_key_digest = \"{}\"\nstatus = \"ours\"\n",
+        "ab".repeat(48)
+    );
+    let config = production(&text).unwrap();
+    let minimum = config.baseline.snp.milan.unwrap();
+    assert_eq!((minimum.bootloader, minimum.tee, minimum.microcode), (4, 0, 219));
+    assert_eq!(config.snp.crl_mode, assay_verify::snp::CrlMode::Require);
+    assert_eq!(config.snp.vlek_providers, ["CN=cc-us-east-2.amazonaws.com"]);
+    assert_eq!(config.snp.image_issuers.issuers().len(), 1, "a list takes the place of the built-in one");
+    assert_eq!((config.snp.time_stamp_authorities.len(), config.snp.compliant.len()), (0, 1));
+    let again = production(&config.to_redacted_toml()).unwrap();
+    assert_eq!((&again.snp, again.baseline), (&config.snp, config.baseline));
+    let usual = production(GOOD).unwrap().snp;
+    assert_eq!((usual.crl_mode, usual.image_issuers.issuers().len()), (assay_verify::snp::CrlMode::SoftFail, 2));
 }
 
 #[test]
