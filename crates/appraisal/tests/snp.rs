@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
@@ -412,7 +413,7 @@ fn documents_that_are_no_evidence_are_refused_with_a_reason() {
     let mut rig = Rig::new();
     let sample = rig.sample(&bound());
     let report = STANDARD.encode(&sample.report);
-    let many = pem(&[sample.vek.clone()]).repeat(100);
+    let many = pem(std::slice::from_ref(&sample.vek)).repeat(100);
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (b"{}".to_vec(), "evidence-document"),
         (b"{\"SnpReport\":1}".to_vec(), "evidence-document"),
@@ -497,7 +498,6 @@ fn every_defect_of_a_paravisors_report_is_refused() {
             assay_silicon::hcl::broken(*defect, &chip, &ReportSpec::default(), &HclSpec::default()).unwrap();
         let beside = Beside { vek: Some(vek.as_bytes()), chain: None };
         let verdict = judged(&rig, EvidenceKind::AzureCvm, &report, beside);
-        println!("HCL {defect:?} {:?}", verdict.error.as_ref().map(|error| error.code));
         assert!(!verdict.is_genuine(), "{defect}");
     }
 }

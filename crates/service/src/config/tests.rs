@@ -84,6 +84,21 @@ fn errors_name_the_line() {
             "`10.0.0.1/8` is neither a network such as `10.1.0.0/16` nor a host with a port such as \
              `login.example.internal:443`",
         ),
+        ("[operations]\nlisten = \"x\"", 1, "`x` is not an address and port such as `0.0.0.0:443`"),
+        (issuer, 0, "missing field `audiences`"),
+        (own, 2, "the service's own address cannot be an issuer of bearer tokens"),
+        (&twice, 4, "the issuer is configured twice"),
+    ];
+    for (added, offset, expected) in cases {
+        let errors = production(&format!("{GOOD}{added}")).unwrap_err();
+        assert_eq!(errors, [format!("assay.toml:{}: {expected}", line + offset)], "{added}");
+    }
+}
+
+#[test]
+fn errors_in_demands_on_sev_snp_name_the_line() {
+    let line = GOOD.lines().count() + 1;
+    let cases: Vec<(&str, usize, &str)> = vec![
         (
             "[snp]\ncrl = \"hard\"",
             1,
@@ -99,11 +114,7 @@ fn errors_name_the_line() {
             1,
             "`did:web:x` is not a did:x509 of version 0",
         ),
-        (
-            "[snp]\ntime_stamp_authorities = [\"ab\"]",
-            1,
-            "`ab` is not a SHA-256: 64 hexadecimal digits",
-        ),
+        ("[snp]\ntime_stamp_authorities = [\"ab\"]", 1, "`ab` is not a SHA-256: 64 hexadecimal digits"),
         (
             "[snp]\ncompliant = [{ measurement = \"ab\", status = \"s\" }]",
             1,
@@ -115,10 +126,6 @@ fn errors_name_the_line() {
             0,
             "unknown field `rome`, expected one of `milan`, `genoa`, `turin`",
         ),
-        ("[operations]\nlisten = \"x\"", 1, "`x` is not an address and port such as `0.0.0.0:443`"),
-        (issuer, 0, "missing field `audiences`"),
-        (own, 2, "the service's own address cannot be an issuer of bearer tokens"),
-        (&twice, 4, "the issuer is configured twice"),
     ];
     for (added, offset, expected) in cases {
         let errors = production(&format!("{GOOD}{added}")).unwrap_err();
@@ -145,7 +152,10 @@ fn demands_on_sev_snp_are_read_and_printed_again() {
     let again = production(&config.to_redacted_toml()).unwrap();
     assert_eq!((&again.snp, again.baseline), (&config.snp, config.baseline));
     let usual = production(GOOD).unwrap().snp;
-    assert_eq!((usual.crl_mode, usual.image_issuers.issuers().len()), (assay_verify::snp::CrlMode::SoftFail, 2));
+    assert_eq!(
+        (usual.crl_mode, usual.image_issuers.issuers().len()),
+        (assay_verify::snp::CrlMode::SoftFail, 2)
+    );
 }
 
 #[test]

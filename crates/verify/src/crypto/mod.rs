@@ -93,6 +93,7 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use super::{Scheme, native, pure};
 

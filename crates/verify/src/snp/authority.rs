@@ -78,7 +78,8 @@ impl AmdAuthority {
             Some(product) => (SigningKey::Vlek, product),
             None => (SigningKey::Vcek, name.strip_prefix("SEV-").unwrap_or_default()),
         };
-        let product = Product::from_name(product).ok_or("the intermediate certificate's name is not AMD's")?;
+        let product =
+            Product::from_name(product).ok_or("the intermediate certificate's name is not AMD's")?;
         Self::new(product, issues, intermediate, root, origin)
     }
 

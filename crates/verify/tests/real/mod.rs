@@ -1,5 +1,5 @@
 //! Real evidence of AMD's platforms, from the folder that `ASSAY_VECTORS` names.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "each test uses a part of it")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 //! The simulated AMD of the tests, shared by all of them: its keys take seconds to make.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::path::Path;
 use std::sync::Arc;
