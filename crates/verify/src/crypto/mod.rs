@@ -93,7 +93,7 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests")]
 mod tests {
     use super::{Scheme, native, pure};
 
@@ -219,6 +219,66 @@ mod tests {
                     (native::Key::new(*other, key).unwrap(), pure::Key::new(*other, key).unwrap());
                 assert!(!fast.verify(b"message", &signature) && !slow.verify(b"message", &signature));
             }
+        }
+    }
+
+    /// The private exponent and the modulus of a key, big-endian.
+    fn numbers(pkcs8: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        use der::asn1::UintRef;
+        use der::{AnyRef, Decode};
+        let read = |der: &[u8], skip: usize, take: usize| -> Vec<Vec<u8>> {
+            let any = AnyRef::from_der(der).unwrap();
+            any.sequence(|reader| {
+                let fields = (0..skip + take).map(|_| AnyRef::decode(reader)).collect::<Result<Vec<_>, _>>()?;
+                while !der::Reader::is_finished(reader) {
+                    AnyRef::decode(reader)?;
+                }
+                Ok::<_, der::Error>(fields.iter().skip(skip).map(|field| field.value().to_vec()).collect())
+            })
+            .unwrap()
+        };
+        let key = read(pkcs8, 2, 1).remove(0);
+        let mut fields = read(&key, 1, 3).into_iter();
+        let unsigned = |field: Vec<u8>| {
+            let der = [&[2, 0x82, (field.len() >> 8) as u8, field.len() as u8][..], &field].concat();
+            UintRef::from_der(&der).map(|number| number.as_bytes().to_vec()).unwrap_or(field)
+        };
+        let (modulus, _, private) = (fields.next().unwrap(), fields.next(), fields.next().unwrap());
+        (unsigned(private), unsigned(modulus))
+    }
+
+    /// A PSS signature of `message` with SHA-384 and a salt of this length, made by hand: the library makes one length only.
+    fn pss_with_salt(length: usize, private: &[u8], modulus: &[u8]) -> Vec<u8> {
+        use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
+        use crypto_bigint::{BoxedUint, Odd};
+        let (salt, hash) = (vec![0x5a; length], native::sha384(&[b"message"]));
+        let digest = native::sha384(&[&[0; 8], &hash, &salt]);
+        let size = modulus.len();
+        let mut block = [vec![0; size - 48 - 2 - length], vec![1], salt].concat();
+        block.iter_mut().zip(super::rsa::mgf1(&digest, size - 49)).for_each(|(byte, mask)| *byte ^= mask);
+        block[0] &= 0x7f;
+        let encoded = [&block[..], &digest, &[0xbc]].concat();
+        let bits = u32::try_from(size * 8).unwrap();
+        let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, bits).unwrap();
+        let params = BoxedMontyParams::new_vartime(Odd::new(number(modulus)).unwrap());
+        let signed = BoxedMontyForm::new(number(&encoded), &params).pow(&number(private)).retrieve();
+        signed.to_be_bytes().to_vec()
+    }
+
+    #[test]
+    fn a_salt_of_any_other_length_is_refused_by_both_backends() {
+        use aws_lc_rs::encoding::AsDer;
+        use aws_lc_rs::rsa::KeySize;
+        use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let (private, modulus) = numbers(pair.as_der().unwrap().as_ref());
+        let key = pair.public_key().as_ref();
+        let scheme = Scheme::RsaPssSha384;
+        let (fast, slow) = (native::Key::new(scheme, key).unwrap(), pure::Key::new(scheme, key).unwrap());
+        for length in [0, 20, 32, 47, 48, 49, 64] {
+            let signature = pss_with_salt(length, &private, &modulus);
+            assert_eq!(fast.verify(b"message", &signature), length == 48, "{length}");
+            assert_eq!(slow.verify(b"message", &signature), length == 48, "{length}");
         }
     }
 }

@@ -122,7 +122,8 @@ fn pkcs1(hash: &[u8], length: usize) -> Option<Vec<u8>> {
     Some([&[0, 1][..], &vec![0xff; padding], &[0], &info].concat())
 }
 
-fn mgf1(seed: &[u8], length: usize) -> Vec<u8> {
+/// The mask generation function of RFC 8017, appendix B.2.1.
+pub(super) fn mgf1(seed: &[u8], length: usize) -> Vec<u8> {
     let mut mask = Vec::with_capacity(length.saturating_add(64));
     for counter in 0_u32.. {
         if mask.len() >= length {
