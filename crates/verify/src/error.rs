@@ -394,6 +394,8 @@ impl VerifyError {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::Parse(error) => error.help(),
+            Self::Snp(error) => error.help(),
+            Self::Hcl(error) => error.help(),
             Self::Uvm(error) => error.help(),
             Self::CertificationData { .. } => {
                 "let the quoting library fetch the PCK certificate, so that the quote carries type 5"

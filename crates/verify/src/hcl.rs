@@ -228,13 +228,20 @@ pub fn note_unread(mut verification: snp::Verification, names: &[&'static str]) 
     verification
 }
 
-fn check_claims(report: &HclReport<'_>, checks: &mut Report) -> Option<ParavisorClaims> {
+/// Whether the hardware's report names the runtime claims. Alone it proves nothing, as the hardware's report has to be
+/// genuine, too.
+#[must_use]
+pub fn binds_claims(report: &HclReport<'_>) -> bool {
     let (data, claims) = (report.hardware.report_data(), report.runtime_claims);
-    let bound = match report.hash {
+    match report.hash {
         HashType::Sha256 => is_hash_then_zeros(&data, &sha256(&[claims])),
         HashType::Sha384 => is_hash_then_zeros(&data, &sha384(&[claims])),
         HashType::Sha512 => is_hash_then_zeros(&data, &sha512(&[claims])),
-    };
+    }
+}
+
+fn check_claims(report: &HclReport<'_>, checks: &mut Report) -> Option<ParavisorClaims> {
+    let (bound, claims) = (binds_claims(report), report.runtime_claims);
     checks.check(&CLAIMS_BINDING, if bound { Ok(()) } else { Err(HclError::ClaimsBinding.into()) });
     let runtime = assay_json::parse(claims, &LIMITS)
         .map_err(|error| HclError::ClaimsNotJson { problem: error.to_string() }.into());

@@ -19,7 +19,7 @@ use assay_verify::snp::{
     Context, CrlMode, Crls, Evidence, Opened, RULES, Requirements, Verification, VlekProviders,
 };
 use assay_verify::uvm::{MICROSOFT_TIME_STAMP_PCA_2010, TrustedIssuers};
-use assay_verify::{Binding, Outcome, TrustAnchors, UnixTime, Verified};
+use assay_verify::{Binding, Outcome, TrustAnchors, UnixTime, Verified, VerifyError};
 use real::{Machine, machines, read, vectors};
 use serde_json::Value;
 
@@ -329,4 +329,16 @@ fn a_certificate_verified_under_other_anchors_counts_for_nothing() {
     let verification = opened.verify(None, &Binding::default(), &context);
     assert!(verification.claims.map(|claims: Verified<_>| claims.at()).is_none());
     assert_eq!(codes(&opened.verify(None, &Binding::default(), &context)), ["untrusted-root"]);
+}
+
+/// An error inside another one keeps its name and its help.
+#[test]
+fn errors_of_reports_help_as_they_do_alone() {
+    use assay_verify::hcl::HclError;
+    use assay_verify::snp::SnpError;
+    let help = |error: VerifyError| error.help();
+    assert!(help(SnpError::VekMissing.into()).contains("--vek"));
+    assert_eq!(help(SnpError::VekMissing.into()), SnpError::VekMissing.help());
+    assert_eq!(help(SnpError::ChipKeyMasked.into()), SnpError::ChipKeyMasked.help());
+    assert_eq!(help(HclError::TdQuoteMissing.into()), HclError::TdQuoteMissing.help());
 }

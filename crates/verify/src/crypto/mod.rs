@@ -229,7 +229,8 @@ mod tests {
         let read = |der: &[u8], skip: usize, take: usize| -> Vec<Vec<u8>> {
             let any = AnyRef::from_der(der).unwrap();
             any.sequence(|reader| {
-                let fields = (0..skip + take).map(|_| AnyRef::decode(reader)).collect::<Result<Vec<_>, _>>()?;
+                let fields =
+                    (0..skip + take).map(|_| AnyRef::decode(reader)).collect::<Result<Vec<_>, _>>()?;
                 while !der::Reader::is_finished(reader) {
                     AnyRef::decode(reader)?;
                 }
