@@ -1,5 +1,8 @@
 //! A decoded document: one tree, shown as JSON or as indented text.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -117,6 +120,63 @@ impl Serialize for Node {
     }
 }
 
+/// JSON whose members keep their order.
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Null))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Node, E> {
+        Ok(Node::from(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
+        Ok(Node::from(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
+        Ok(Node::from(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::from(number)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
+        Ok(Node::from(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Node::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
+        let mut section = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            section.push(member);
+        }
+        Ok(Node::Section(section))
+    }
+}
+
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
         match value {
@@ -163,5 +223,12 @@ mod tests {
             serde_json::to_string(&tree).unwrap(),
             r#"{"z":"one\u001b[2J","long":[1,true],"inner":{"bytes":"ab","none":null},"items":[{"a":1}]}"#
         );
+    }
+
+    #[test]
+    fn json_keeps_its_order_and_its_numbers() {
+        let text = r#"{"z":[1,-2,0.5,18446744073709551615],"a":{"c":null,"b":true},"y":"\u00e9"}"#;
+        let tree: Node = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&tree).unwrap(), text.replace("\\u00e9", "é"));
     }
 }

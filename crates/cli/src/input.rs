@@ -84,10 +84,11 @@ impl std::str::FromStr for Hex {
     }
 }
 
-/// 32 bytes given as hexadecimal digits: a measurement.
-pub(crate) fn measurement(text: &str) -> Result<[u8; 32], String> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| "expected 64 hexadecimal digits".to_owned())?;
+/// `N` bytes given as hexadecimal digits: a measurement, for one.
+pub(crate) fn digits<const N: usize>(text: &str) -> Result<[u8; N], String> {
+    let mut bytes = [0; N];
+    let expected = || format!("expected {} hexadecimal digits", N.saturating_mul(2));
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| expected())?;
     Ok(bytes)
 }
 
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_measurement_is_never_padded() {
-        assert_eq!(measurement(&"ab".repeat(32)), Ok([0xab; 32]));
-        assert_eq!(measurement("ab"), Err("expected 64 hexadecimal digits".to_owned()));
+        assert_eq!(digits(&"ab".repeat(32)), Ok([0xab; 32]));
+        assert_eq!(digits::<32>("ab"), Err("expected 64 hexadecimal digits".to_owned()));
+        assert_eq!(digits::<48>(&"ab".repeat(32)), Err("expected 96 hexadecimal digits".to_owned()));
     }
 }

@@ -97,7 +97,7 @@ fn sources(folder: &std::path::Path) -> Vec<(std::path::PathBuf, String)> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(sources(&path));
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             found.push((path, text));
         }

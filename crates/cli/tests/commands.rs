@@ -108,12 +108,55 @@ fn evidence_is_simulated_into_four_files() {
     assert_eq!(request["report"], assay_token::base64url::encode(&read("evidence.bin")));
     let collateral: serde_json::Value = serde_json::from_slice(&read("collateral.json")).unwrap();
     assert!(collateral["tcb_info"].as_str().unwrap().contains("tcbLevels"));
+}
 
-    let defects = run(["simulate", "--list-defects"]);
-    assert_eq!(defects.code, 0);
-    assert!(defects.stdout.lines().count() > 30, "{}", defects.stdout);
-    for line in ["simulate sgx", "simulate sgx --out e --defect abacus", "simulate sgx --out e --status Fine"]
-    {
-        assert_eq!(run_in(folder.path(), line).code, 2, "{line}");
+#[test]
+fn defects_are_listed_by_kind() {
+    let all = run(["simulate", "--list-defects"]);
+    assert_eq!(all.code, 0);
+    for (kind, name) in [("sgx", "quote-signature-bit-flipped"), ("azure-cvm", "signature-r-bit-flipped")] {
+        let listed = run(["simulate", kind, "--list-defects"]);
+        assert!(listed.code == 0 && listed.stdout.lines().count() > 30, "{}", listed.stdout);
+        assert!(listed.stdout.contains(name), "{}", listed.stdout);
+        assert!(listed.stdout.lines().all(|line| all.stdout.contains(line.split(' ').next().unwrap())));
     }
+}
+
+#[test]
+fn options_of_another_kind_are_usage_errors() {
+    let folder = TempDir::new().unwrap();
+    let amd = "belongs to `snp` and `azure-cvm`, and not to `sgx`";
+    let intel = "belongs to `sgx` and `open-enclave`, and not to";
+    let zeros = "00".repeat(48);
+    let cases = [
+        ("simulate sgx".to_owned(), "--out <DIR>"),
+        ("simulate sgx --out e --defect abacus".to_owned(), "`abacus` is not a defect of `sgx` evidence"),
+        ("simulate snp --out e --defect revoked".to_owned(), "`revoked` is not a defect of `snp` evidence"),
+        ("simulate sgx --out e --status Fine".to_owned(), "expected one of UpToDate"),
+        ("simulate snp --out e --product rome".to_owned(), "expected one of milan, genoa, turin"),
+        ("simulate snp --out e --key ark".to_owned(), "expected `vcek` or `vlek`"),
+        ("simulate snp --out e --vmpl 4".to_owned(), "4 is not in 0..=3"),
+        ("simulate snp --out e --measurement 00".to_owned(), "expected 96 hexadecimal digits"),
+        ("simulate tdx --out e".to_owned(), "`tdx` is not supported yet in this release"),
+        ("simulate sgx --out e --product milan".to_owned(), amd),
+        ("simulate sgx --out e --key vlek".to_owned(), amd),
+        ("simulate sgx --out e --vmpl 0".to_owned(), amd),
+        (format!("simulate sgx --out e --measurement {zeros}"), amd),
+        (format!("simulate sgx --out e --host-data {}", &zeros[..64]), amd),
+        ("simulate sgx --out e --guest-svn 1".to_owned(), amd),
+        ("simulate sgx --out e --endorsed".to_owned(), amd),
+        ("simulate snp --out e --status UpToDate".to_owned(), intel),
+        ("simulate snp --out e --ca platform".to_owned(), intel),
+        ("simulate snp --out e --revoked".to_owned(), intel),
+        (format!("simulate snp --out e --mrenclave {}", &zeros[..64]), intel),
+        (format!("simulate azure-cvm --out e --mrsigner {}", &zeros[..64]), intel),
+        ("simulate snp --out e --product-id 1".to_owned(), intel),
+        ("simulate snp --out e --svn 1".to_owned(), intel),
+    ];
+    for (line, problem) in cases {
+        let refused = run_in(folder.path(), &line);
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{line}");
+        assert!(refused.stderr.contains(problem), "{line}: {}", refused.stderr);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
 }

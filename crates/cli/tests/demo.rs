@@ -27,12 +27,17 @@ fn the_demonstration_succeeds_and_leaves_nothing_behind() {
     };
     assert_eq!(run.code, 0, "{run:?}");
     let rows: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("✓ ")).collect();
-    assert_eq!(rows.len(), 5, "{}", run.stdout);
+    assert_eq!(rows.len(), 10, "{}", run.stdout);
     for (row, words) in rows.iter().zip([
         ["sgx", "up to date", "token issued, verified offline"],
         ["open-enclave", "up to date", "token issued, verified offline"],
         ["sgx", "lacks updates", "refused (400 below-baseline)"],
         ["sgx", "can be debugged", "refused (400 policy-denied)"],
+        ["snp", "Milan", "token issued, verified offline"],
+        ["snp", "Turin", "token issued, verified offline"],
+        ["snp", "Milan, endorsed image", "token issued, verified offline"],
+        ["snp", "Milan, can be debugged", "refused (400 policy-denied)"],
+        ["azure-cvm", "Milan, with paravisor", "token issued, verified offline"],
     ]) {
         for word in words {
             assert!(row.contains(word), "{row}: {word}");

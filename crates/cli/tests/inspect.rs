@@ -124,6 +124,182 @@ fn decode_base64(text: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_real_report_is_decoded_field_by_field() {
+    let Some(folder) = vectors() else { return };
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("snp/expected.json")).unwrap()).unwrap();
+    let mut seen = 0;
+    for case in expected["cases"].as_array().unwrap().iter().filter(|case| case["accept"] == true) {
+        let Some(name) = case["report_file"].as_str() else { continue };
+        let file = folder.join("snp").join(name);
+        let shown = run(["inspect", "snp", file.to_str().unwrap()]);
+        assert_eq!(shown.code, 0, "{name}: {}", shown.stderr);
+        let (report, expected) = (&shown.json()["report"], &case["report"]);
+        for field in
+            ["version", "guest_svn", "vmpl", "report_data", "measurement", "host_data", "id_key_digest"]
+        {
+            assert_eq!(report[field], expected[field], "{name} {field}");
+        }
+        for field in ["author_key_digest", "report_id", "chip_id", "family_id", "image_id"] {
+            assert_eq!(report[field], expected[field], "{name} {field}");
+        }
+        assert_eq!(report["policy"]["debug_allowed"], expected["debug"], "{name}");
+        assert_eq!(report["policy"]["migration_agent_allowed"], expected["migrate"], "{name}");
+        assert_eq!(report["policy"]["smt_allowed"], expected["smt"], "{name}");
+        assert_eq!(report["key_info"]["signing_key_name"], "VCEK", "{name}");
+        assert_eq!(report["reserved_not_zero"], json!([]), "{name}");
+        let tcb = &expected["reported_tcb"];
+        let shown = match report["version"].as_u64() {
+            // The processor is not in the report, so both readings are there, and the bytes.
+            Some(2) => {
+                assert_eq!(report["cpuid"], json!(null), "{name}");
+                assert_eq!(report["reported_tcb"]["bytes"].as_str().unwrap().len(), 16, "{name}");
+                assert!(report["reported_tcb"]["on_turin"]["fmc"].is_u64(), "{name}");
+                &report["reported_tcb"]["on_milan_or_genoa"]
+            }
+            _ => {
+                assert_eq!(report["cpuid"]["product"], expected["generation"], "{name}");
+                &report["reported_tcb"]
+            }
+        };
+        for (component, short) in
+            [("bootloader", "bl"), ("tee", "tee"), ("snp", "snp"), ("microcode", "ucode")]
+        {
+            assert_eq!(shown[component], tcb[short], "{name} {component}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 6, "only {seen} reports");
+}
+
+#[test]
+fn bits_are_shown_by_name_and_unknown_ones_as_they_are() {
+    let Some(folder) = vectors() else { return };
+    let turin = folder.join("snp/turin/mstav-report.bin");
+    let report = &run(["inspect", "snp", turin.to_str().unwrap()]).json()["report"];
+    assert_eq!(
+        report["platform_info"],
+        json!({
+            "value": "0000000000000065", "set": ["smt-enabled", "ecc-enabled", "alias-check-complete"],
+            "unknown_bits": "0000000000000040",
+        })
+    );
+    assert_eq!(report["reported_tcb"]["fmc"], 1);
+    assert_eq!(
+        (&report["current_firmware"], &report["policy"]["minimum_abi"]),
+        (&json!("1.55.65"), &json!("0.31"))
+    );
+    assert!(report["current_mitigations"].is_string());
+    // Fields come in the order of the bytes.
+    let text = run(["inspect", "snp", turin.to_str().unwrap(), "--format", "text"]).stdout;
+    assert!(text.find("measurement").unwrap() < text.find("chip_id").unwrap(), "{text}");
+
+    // JSON around a report, with certificates.
+    let wrapped = folder.join("azcvm/coco-snp/evidence-v1.json");
+    let refused = run(["inspect", "snp", wrapped.to_str().unwrap()]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    assert!(refused.stderr.contains("its kind is `hcl-report`"), "{}", refused.stderr);
+    let tree = run(["inspect", "hcl-report", wrapped.to_str().unwrap()]).json();
+    assert!(tree["certificates"][0]["subject"].as_str().unwrap().starts_with("CN=SEV-VCEK"), "{tree}");
+    assert!(!tree["not_decoded"].as_array().unwrap().is_empty(), "the TPM's quote came along");
+}
+
+#[test]
+fn a_paravisors_report_shows_its_claims_and_whether_they_are_bound() {
+    let Some(folder) = vectors() else { return };
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("azcvm/expected.json")).unwrap()).unwrap();
+    let mut seen = 0;
+    for (name, expected) in expected.as_object().unwrap() {
+        let file = folder.join("azcvm").join(name);
+        if expected["signature"] != "HCLA" || !file.is_file() || !name.ends_with("bin") {
+            continue;
+        }
+        let shown = run(["inspect", "hcl-report", file.to_str().unwrap()]);
+        assert_eq!(shown.code, 0, "{name}: {}", shown.stderr);
+        let tree = shown.json();
+        let header = &tree["header"];
+        assert_eq!((&header["version"], &header["status"]), (&expected["version"], &expected["status"]));
+        assert_eq!(header["request_type"], expected["request_type"], "{name}");
+        assert_eq!(tree["hardware"], if expected["report_type"] == 2 { "SEV-SNP" } else { "TDX" }, "{name}");
+        assert_eq!(
+            (&tree["hash"], &tree["runtime_claims_bound"]),
+            (&json!("SHA-256"), &expected["binding_ok"])
+        );
+        assert_eq!(tree["hardware_report"]["report_data"], expected["report_data"], "{name}");
+        assert_eq!(tree["runtime_claims"]["vm-configuration"], expected["vm_configuration"], "{name}");
+        // Members are in the order of the report: keys come first.
+        assert!(shown.stdout.find("\"keys\"").unwrap() < shown.stdout.find("\"vm-configuration\"").unwrap());
+
+        let scratch = TempDir::new().unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[1300] ^= 1;
+        std::fs::write(scratch.path().join("changed"), &bytes).unwrap();
+        let tree = run_in(scratch.path(), "inspect hcl-report changed").json();
+        assert_eq!(tree["runtime_claims_bound"], false, "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 4, "only {seen} reports");
+}
+
+#[test]
+fn certificates_of_amd_show_chip_and_tcb_by_name() {
+    let Some(folder) = vectors() else { return };
+    let value = |tree: &serde_json::Value, name: &str| {
+        let extensions = tree["extensions"].as_array().unwrap().iter();
+        extensions.filter(|extension| extension["name"] == name).map(|found| found["value"].clone()).next()
+    };
+    let file = folder.join("snp/turin/mstav-vcek.pem");
+    let vcek = &run(["inspect", "certificate", file.to_str().unwrap()]).json()[0];
+    for (name, expected) in [
+        ("AMD structVersion", json!(1)),
+        ("AMD productName", json!("Turin")),
+        ("AMD fmcSPL", json!(1)),
+        ("AMD blSPL", json!(1)),
+        ("AMD teeSPL", json!(1)),
+        ("AMD snpSPL", json!(4)),
+        ("AMD ucodeSPL", json!(81)),
+        ("AMD HWID", json!("59790fb1c39f35c1")),
+    ] {
+        assert_eq!(value(vcek, name), Some(expected), "{name}");
+    }
+    assert_eq!(vcek["public_key"]["curve"], "P-384");
+    assert_eq!(vcek["signature_algorithm"], "RSA-PSS");
+    let parameters = json!({"hash": "SHA-384", "mask_generation": "MGF1", "salt_length": 48});
+    assert_eq!(vcek["signature_parameters"], parameters);
+    let file = folder.join("snp/milan/mstav-vcek.pem");
+    let milan = &run(["inspect", "certificate", file.to_str().unwrap()]).json()[0];
+    assert_eq!(value(milan, "AMD ucodeSPL"), Some(json!(219)), "a number of two bytes");
+    assert_eq!(value(milan, "AMD HWID").unwrap().as_str().unwrap().len(), 128);
+    let file = folder.join("snp/chains/ask_ark_milan.pem");
+    let ask = &run(["inspect", "certificate", file.to_str().unwrap()]).json()[0];
+    assert_eq!((&ask["public_key"]["bits"], &ask["public_key"]["exponent"]), (&json!(4096), &json!(65537)));
+    assert_eq!(ask["signature_parameters"]["trailer"], 1);
+}
+
+#[test]
+fn an_endorsement_of_an_image_is_shown_without_being_believed() {
+    let Some(folder) = vectors() else { return };
+    let file = folder.join("snp/milan/sidecar-uvm-endorsement.cose");
+    let tree = run(["inspect", "uvm", file.to_str().unwrap()]).json();
+    assert_eq!((&tree["verified"], &tree["feed"]), (&json!(false), &json!("ContainerPlat-AMD-UVM")));
+    assert!(tree["issuer"].as_str().unwrap().starts_with("did:x509:0:sha256:"), "{}", tree["issuer"]);
+    assert_eq!(tree["signed_at"], "2023-02-08T05:42:23Z");
+    assert_eq!(tree["payload"]["x-ms-sevsnpvm-guestsvn"], "22");
+    assert_eq!(tree["time_stamp"]["time"], "20230208054223.572Z");
+    assert_eq!(tree["certificates"].as_array().unwrap().len(), 3);
+    assert!(tree["certificates"][0]["subject"].as_str().unwrap().starts_with("CN=ContainerPlat"));
+    // As clouds hand it out, in base64.
+    let file = folder.join("snp/milan/sidecar-secctx-reference-info.b64");
+    let tree = run(["inspect", "uvm", file.to_str().unwrap()]).json();
+    assert_eq!(tree["payload"]["x-ms-sevsnpvm-guestsvn"], "100");
+
+    let broken = run_with_input(["inspect", "uvm", "-"], b"\xd2nonsense");
+    assert_eq!((broken.code, broken.stdout.as_str()), (2, ""));
+    assert!(broken.stderr.contains("it is not a signed COSE message"), "{}", broken.stderr);
+}
+
+#[test]
 fn tokens_are_shown_without_being_believed() {
     let folder = TempDir::new().unwrap();
     let token = |header: &str, payload: &str, signature: &str| {

@@ -303,6 +303,30 @@ fn decisions_are_checked_exported_and_made_again() {
     assert_eq!(service.run("audit verify --data nowhere").code, 2);
 }
 
+#[test]
+fn decisions_on_virtual_machines_are_made_again_with_amds_documents() {
+    let service = Service::start();
+    let made = service.run("simulate snp --endorsed --out e --data d");
+    assert_eq!(made.code, 0, "{made:?}");
+    let answer = service.attest("/attest/SevSnpVm");
+    std::fs::write(service.path("t"), answer["token"].as_str().unwrap()).unwrap();
+    let claims = service.json("inspect token t")["claims"].clone();
+    assert_eq!(claims["x-assay-uvm-feed"], "ContainerPlat-AMD-UVM");
+    let exported = service.run(&format!("audit export {} --out x --data d", claims["jti"].as_str().unwrap()));
+    assert_eq!(exported.code, 0, "{exported:?}");
+    // The certificate came with the request; the revocation list is the service's.
+    let documents: Value = serde_json::from_str(&read(&service.path("x/collateral.json"))).unwrap();
+    assert_eq!(documents["crls"].as_array().unwrap().len(), 1, "{documents}");
+    let replay = "audit replay x --request e/request.json --trust-data d";
+    let same = service.json(replay);
+    assert_eq!((&same["same"], &same["sealed"], &same["assumed"]), (&json!(true), &json!(true), &json!([])));
+
+    std::fs::write(service.path("x/collateral.json"), r#"{"crls":[]}"#).unwrap();
+    let altered = service.run(replay);
+    let answer = altered.json();
+    assert_eq!((altered.code, &answer["same"], &answer["sealed"]), (1, &json!(false), &json!(false)));
+}
+
 /// A policy document signed with a new key, whose certificate it writes to `name.pem`.
 fn signed_policy(folder: &Path, name: &str, text: &str) {
     let key = assay_token::SoftwareKey::generate(assay_token::Algorithm::Rs256).unwrap();

@@ -293,11 +293,20 @@ fn what_cannot_be_judged_exits_with_2_and_writes_no_data() {
         ("verify sgx e/evidence.bin --at yesterday", "expected a time such as"),
         ("verify sgx e/evidence.bin --nonce xyz", "expected hexadecimal digits"),
         ("verify sgx e/evidence.bin --data nowhere", "`nowhere` has no simulated hardware"),
-        ("verify sgx e/evidence.bin --vek e", "not supported yet in this release"),
+        ("verify sgx e/evidence.bin --vek e", "`--vek` belongs to `snp` and `azure-cvm`, and not to `sgx`"),
+        ("verify open-enclave e/evidence.bin --chain e", "`--chain` belongs to"),
+        ("verify sgx e/evidence.bin --crl e", "`--crl` belongs to"),
+        (
+            "verify snp e/evidence.bin --collateral e",
+            "`--collateral` belongs to `sgx` and `open-enclave`, and not",
+        ),
+        ("verify azure-cvm e/evidence.bin --collateral e", "`--collateral` belongs to"),
+        ("verify snp e/evidence.bin --vek missing.der", "could not read `missing.der`"),
         ("verify tdx e/evidence.bin", "`tdx` is not supported yet in this release"),
-        ("verify abacus e/evidence.bin", "[possible values: sgx, open-enclave]"),
+        ("verify abacus e/evidence.bin", "[possible values: sgx, open-enclave, snp, azure-cvm]"),
         ("verify sgx", "required arguments were not provided"),
-        ("inspect hcl-report e/evidence.bin", "`hcl-report` is not supported yet in this release"),
+        ("verify tpm e/evidence.bin", "`tpm` is not supported yet in this release"),
+        ("verify vbs e/evidence.bin", "`vbs` is not supported yet in this release"),
         ("inspect event-log e/evidence.bin", "`event-log` is not supported yet in this release"),
     ];
     for (line, problem) in cases {

@@ -1,9 +1,16 @@
 //! Kinds of evidence and documents on the command line, those of later releases included: they are named as such, and
-//! not as a mistake of the caller.
+//! not as a mistake of the caller; and options that belong to some kinds only.
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
+
+use crate::failure::Failure;
+
+/// Who has the options of Intel's kinds.
+pub(super) const INTEL: &str = "`sgx` and `open-enclave`";
+/// Who has the options of AMD's kinds.
+pub(super) const AMD: &str = "`snp` and `azure-cvm`";
 
 /// Reads one of the `known` names; says of the `later` ones that they are not supported yet.
 #[derive(Clone, Debug)]
@@ -39,5 +46,13 @@ impl<T: Copy + Send + Sync + 'static> TypedValueParser for KindParser<T> {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(self.known.iter().map(|(known, _)| PossibleValue::new(*known))))
+    }
+}
+
+/// Refuses options that were given and belong to other kinds: ignored, they would only seem to have been heeded.
+pub(super) fn refuse_foreign(kind: &str, owners: &str, options: &[(&str, bool)]) -> Result<(), Failure> {
+    match options.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Failure::new(format!("`{name}` belongs to {owners}, and not to `{kind}`"))),
+        None => Ok(()),
     }
 }

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_appraisal::{
-    AttachedData, AttestationType, DataType, DecisionRecord, ReplayInputs, Request, replay,
+    AttachedData, AttestationType, DataType, DecisionRecord, RawEndorsements, ReplayInputs, Request, replay,
 };
 use assay_service::audit;
 use assay_store::{Digest, Record};
 use assay_token::base64url;
-use assay_verify::intel::RawCollateral;
 use serde_json::{Value, json};
 
 use crate::commands::verify::anchors;
@@ -45,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     let sealed = is_sealed(&arguments.folder, &record)?;
     let request = read_request(record.kind, &arguments.request)?;
     let policy = optional(&arguments.folder.join("policy.txt"), input::read_text)?;
-    let collateral = optional(&arguments.folder.join("collateral.json"), json_file::<RawCollateral>)?;
+    let endorsements = optional(&arguments.folder.join("collateral.json"), json_file::<RawEndorsements>)?;
     let signer = optional(&arguments.folder.join("policy-signer.json"), json_file::<Value>)?;
     let replayed = replay(
         &record,
@@ -53,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
             request: &request,
             policy: policy.as_deref(),
             policy_signer: signer.as_ref(),
-            collateral: collateral.as_ref(),
+            endorsements: endorsements.as_ref(),
             anchors: &anchors(arguments.trust_root.as_deref(), arguments.trust_data.as_deref())?,
         },
     );
@@ -64,6 +63,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         "decision": record.id,
         "outcome": record.outcome,
         "differences": replayed.differences,
+        "assumed": replayed.assumed,
     });
     crate::commands::inspect::show(&Node::from(answer), arguments.format, output)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })

@@ -3,16 +3,15 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use assay_appraisal::AttestationType;
-use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, judge};
-use assay_silicon::intel::{Kind, Simulated, simulate};
+use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, JudgeSnp, judge};
+use assay_appraisal::{Beside, SnpTrust};
 use assay_token::{Expectations, Jwks, verify};
-use assay_verify::intel::RawCollateral;
 use assay_verify::{Outcome, TrustAnchors, UnixTime};
 use http::Method;
 use serde_json::Value;
 
 use super::cases::{Case, Expected};
+use super::device::Device;
 use crate::failure::Failure;
 use crate::remote::{Body, Remote};
 use crate::style::visible;
@@ -44,26 +43,27 @@ pub(super) struct RelyingParty {
     pub(super) issuer: String,
     pub(super) keys: Jwks,
     pub(super) anchors: TrustAnchors,
+    pub(super) trust: SnpTrust,
 }
 
 impl RelyingParty {
     /// Makes the device and its evidence, sends that to the service as a client does, and checks the answer.
     pub(super) fn try_out(&self, case: &Case, silicon: &Path, service: &Remote) -> Result<Row, Failure> {
         let now = crate::commands::now();
-        let simulated = simulate(silicon, case.kind, &case.options(), now.0)?;
-        let path = format!("{}?{API_VERSION}", case.kind.attest_route());
+        let device = Device::make(&case.silicon, silicon, now)?;
+        let path = format!("{}?{API_VERSION}", case.silicon.attest_route());
         let begin = Instant::now();
-        let answer = service.exchange(Method::POST, &path, Body::Json(&simulated.request))?;
+        let answer = service.exchange(Method::POST, &path, Body::Json(&device.request))?;
         let time = Instant::now().saturating_duration_since(begin);
-        let (decision, is_expected) = self.judge_answer(case, &simulated, &answer, now);
-        let checks = self.checks(case.kind, &simulated, now)?;
-        Ok(Row { kind: case.kind.name(), device: case.device, checks, decision, is_expected, time })
+        let (decision, is_expected) = self.judge_answer(case, &device, &answer, now);
+        let checks = self.checks(&device, now)?;
+        Ok(Row { kind: case.silicon.kind(), device: case.device, checks, decision, is_expected, time })
     }
 
     fn judge_answer(
         &self,
         case: &Case,
-        simulated: &Simulated,
+        device: &Device,
         (status, body): &(u16, Value),
         now: UnixTime,
     ) -> (String, bool) {
@@ -72,14 +72,14 @@ impl RelyingParty {
             let is_expected = matches!(case.expected, Expected::Refusal(expected) if expected == reason);
             return (format!("refused ({status} {})", visible(reason)), is_expected);
         };
-        match self.verify_token(token, simulated, now) {
+        match self.verify_token(token, device, now) {
             Ok(()) => ("token issued, verified offline".to_owned(), case.expected == Expected::Token),
             Err(problem) => (format!("token issued, but {problem}"), false),
         }
     }
 
     /// Signature, issuer and times with the published keys; then that the token speaks of this very evidence.
-    fn verify_token(&self, token: &str, simulated: &Simulated, now: UnixTime) -> Result<(), String> {
+    fn verify_token(&self, token: &str, device: &Device, now: UnixTime) -> Result<(), String> {
         let seconds = u64::try_from(now.0).unwrap_or_default();
         // The service may have made the token in the next second.
         let expectations =
@@ -90,30 +90,29 @@ impl RelyingParty {
         if claims.get("x-assay-simulated") != Some(&Value::Bool(true)) {
             return Err("it does not say that the hardware is simulated".to_owned());
         }
-        let runtime: Option<Value> = serde_json::from_slice(&simulated.runtime_data).ok();
+        let runtime: Option<Value> = serde_json::from_slice(&device.runtime_data).ok();
         if claims.get("x-ms-runtime") != runtime.as_ref() {
             return Err("it does not carry the runtime data".to_owned());
+        }
+        if claims.contains_key("x-assay-uvm-issuer") != device.endorsed {
+            return Err("it is wrong about the endorsement of the image".to_owned());
         }
         Ok(())
     }
 
     /// The service tells anonymous clients the decision only; every check can be made again by anyone.
-    fn checks(&self, kind: Kind, simulated: &Simulated, now: UnixTime) -> Result<Checks, Failure> {
-        let json =
-            serde_json::to_vec(&simulated.collateral).map_err(|error| Failure::new(error.to_string()))?;
-        let collateral = RawCollateral::from_json(&json).map_err(|error| Failure::new(error.to_string()))?;
+    fn checks(&self, device: &Device, now: UnixTime) -> Result<Checks, Failure> {
         let input = JudgeInput {
-            kind: match kind {
-                Kind::Sgx => AttestationType::SgxEnclave,
-                Kind::OpenEnclave => AttestationType::OpenEnclave,
-            },
-            evidence: &simulated.evidence,
-            runtime_data: Some(&simulated.runtime_data),
+            kind: device.kind,
+            evidence: &device.evidence,
+            beside: Beside { vek: device.chain.as_deref().map(str::as_bytes), chain: None },
+            runtime_data: Some(&device.runtime_data),
             runtime_data_type: None,
             nonce: None,
             challenge: None,
             challenges: None,
-            collateral: JudgeCollateral::Raw(&collateral),
+            collateral: device.collateral.as_ref().map_or(JudgeCollateral::Missing, JudgeCollateral::Raw),
+            snp: JudgeSnp::Offline { crl: None, trust: &self.trust },
             policy: None,
             now,
             anchors: &self.anchors,

@@ -2,6 +2,7 @@
 
 mod attest;
 mod cases;
+mod device;
 mod folder;
 mod service;
 mod table;
@@ -9,15 +10,14 @@ mod table;
 use std::path::Path;
 use std::process::ExitCode;
 
-use assay_silicon::intel::Intel;
 use assay_token::Jwks;
-use assay_verify::{AnchorOrigin, TrustAnchors};
 use http::Method;
 
 use self::attest::{RelyingParty, Row};
 use self::folder::TemporaryFolder;
 use self::service::RunningService;
 use super::simulate::silicon_folder;
+use super::verify::{anchors, snp_trust};
 use crate::failure::{Failure, NOT_GOOD};
 use crate::output::Output;
 use crate::remote::{Body, Remote};
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
     let folder = TemporaryFolder::new()?;
-    let service = RunningService::start(folder.path(), output)?;
+    let service = start(folder.path(), output)?;
     let rows = attest_all(folder.path(), &service, output)?;
     let text = table::render(&rows, output.style);
     output.data(&text);
@@ -53,6 +53,18 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
 }
 
+/// Starts the service while the keys of the simulated AMD are made.
+fn start(folder: &Path, output: &Output) -> Result<RunningService, Failure> {
+    let silicon = silicon_folder(folder);
+    std::thread::scope(|scope| {
+        let amd = scope.spawn(|| device::make_amd(&silicon, super::now()));
+        let service = RunningService::start(folder, output)?;
+        let _progress = output.progress("making the keys of the simulated AMD");
+        let made = amd.join().map_err(|_| Failure::new("the simulated AMD could not be made"));
+        made.flatten().map(|()| service)
+    })
+}
+
 /// Attests every device. What a relying party needs is fetched once, before it sees a token.
 fn attest_all(folder: &Path, service: &RunningService, output: &Output) -> Result<Vec<Row>, Failure> {
     let _progress = output.progress("attesting simulated devices");
@@ -60,11 +72,11 @@ fn attest_all(folder: &Path, service: &RunningService, output: &Output) -> Resul
     let client = Remote::new(service.issuer(), &ca, None)?;
     set_policy(folder, service, &ca)?;
     let silicon = silicon_folder(folder);
-    let root = Intel::load_or_generate(&silicon, super::now().0)?.root_public_key();
     let relying_party = RelyingParty {
         issuer: service.issuer().to_owned(),
         keys: published_keys(&client)?,
-        anchors: TrustAnchors::vendor().with_intel_root(root, AnchorOrigin::Simulated),
+        anchors: anchors(None, Some(folder))?,
+        trust: snp_trust(Some(folder))?,
     };
     cases::CASES.iter().map(|case| relying_party.try_out(case, &silicon, &client)).collect()
 }
@@ -108,6 +120,11 @@ Another device, and its token:
   assay simulate sgx --data {folder} --out evidence
   curl --cacert {folder}/tls/ca.pem -H 'content-type: application/json' --data @evidence/request.json \\
       '{url}/attest/SgxEnclave?{version}'
+
+A confidential VM, and its token:
+  assay simulate snp --data {folder} --out guest
+  curl --cacert {folder}/tls/ca.pem -H 'content-type: application/json' --data @guest/request.json \\
+      '{url}/attest/SevSnpVm?{version}'
 
 The policy that decided:
   assay policy get SgxEnclave --url {url} --data {folder}

@@ -1,31 +1,38 @@
-//! X.509 certificates: names, dates, key and extensions, the SGX extension of PCK certificates among them.
+//! X.509 certificates: names, dates, key and extensions, Intel's and AMD's among them.
 
 use assay_verify::UnixTime;
 use assay_verify::intel::{PckExtension, SgxType};
 use x509_cert::Certificate;
+use x509_cert::der::asn1::{AnyRef, ContextSpecific, UintRef};
 use x509_cert::der::oid::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::{Decode, Encode, Error, SliceReader, TagNumber};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
     SubjectAltName, SubjectKeyIdentifier,
 };
-use x509_cert::spki::SubjectPublicKeyInfoOwned;
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
 
+use super::amd;
 use crate::document::Node;
 
 /// Names of the object identifiers that occur in vendors' certificates and in those of servers.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 22] = [
     ("1.2.840.10045.2.1", "EC public key"),
     ("1.2.840.10045.3.1.7", "P-256"),
     ("1.3.132.0.34", "P-384"),
-    ("1.2.840.113549.1.1.1", "RSA"),
+    (RSA, "RSA"),
     ("1.2.840.10045.4.3.2", "ECDSA with SHA-256"),
     ("1.2.840.10045.4.3.3", "ECDSA with SHA-384"),
     ("1.2.840.113549.1.1.11", "RSA PKCS#1 with SHA-256"),
-    ("1.2.840.113549.1.1.10", "RSA-PSS"),
+    ("1.2.840.113549.1.1.12", "RSA PKCS#1 with SHA-384"),
+    (RSA_PSS, "RSA-PSS"),
+    ("1.2.840.113549.1.1.8", "MGF1"),
+    ("2.16.840.1.101.3.4.2.1", "SHA-256"),
+    ("2.16.840.1.101.3.4.2.2", "SHA-384"),
+    ("2.16.840.1.101.3.4.2.3", "SHA-512"),
     ("2.5.29.14", "subject key identifier"),
     ("2.5.29.15", "key usage"),
     ("2.5.29.17", "subject alternative name"),
@@ -33,8 +40,11 @@ const NAMES: [(&str, &str); 16] = [
     ("2.5.29.31", "CRL distribution points"),
     ("2.5.29.35", "authority key identifier"),
     ("2.5.29.37", "extended key usage"),
+    ("2.5.29.32", "certificate policies"),
     (SGX_EXTENSION, "Intel SGX"),
 ];
+const RSA: &str = "1.2.840.113549.1.1.1";
+const RSA_PSS: &str = "1.2.840.113549.1.1.10";
 const SGX_EXTENSION: &str = "1.2.840.113741.1.13.1";
 const BEGIN: &[u8] = b"-----BEGIN";
 
@@ -48,6 +58,15 @@ pub(super) fn certificates(bytes: &[u8]) -> Result<Node, String> {
         vec![Certificate::from_der(bytes).map_err(unreadable)?]
     };
     found.iter().map(certificate).collect::<Result<Vec<_>, _>>().map(Node::List).map_err(unreadable)
+}
+
+/// One certificate in DER; one that cannot be read is shown as it is.
+pub(super) fn one(der: &[u8]) -> Node {
+    let read = Certificate::from_der(der).and_then(|read| certificate(&read));
+    read.unwrap_or_else(|error| {
+        let problem = format!("it is not a certificate: {error}");
+        Node::section([("problem", Node::from(problem)), ("data", Node::hex(der))])
+    })
 }
 
 trait TrimNul {
@@ -64,17 +83,57 @@ fn certificate(certificate: &Certificate) -> Result<Node, x509_cert::der::Error>
     let der = certificate.to_der()?;
     let body = certificate.tbs_certificate();
     let extensions = body.extensions().map(Vec::as_slice).unwrap_or_default();
-    Ok(Node::section([
+    let node = Node::section([
         ("subject", Node::from(body.subject().to_string())),
         ("issuer", Node::from(body.issuer().to_string())),
         ("serial", Node::hex(body.serial_number().as_bytes())),
         ("not_before", time(body.validity().not_before)),
         ("not_after", time(body.validity().not_after)),
         ("signature_algorithm", identifier(certificate.signature_algorithm().oid)),
-        ("public_key", public_key(body.subject_public_key_info())),
-        ("extensions", Node::List(extensions.iter().map(extension).collect())),
-        ("sha256", Node::hex(assay_token::sha256(&der))),
-    ]))
+    ]);
+    let node = match pss_parameters(certificate.signature_algorithm()) {
+        Some(parameters) => node.with("signature_parameters", parameters),
+        None => node,
+    };
+    Ok(node
+        .with("public_key", public_key(body.subject_public_key_info()))
+        .with("extensions", Node::List(extensions.iter().map(extension).collect()))
+        .with("sha256", Node::hex(assay_token::sha256(&der))))
+}
+
+/// RFC 4055, section 3.1. A member that is missing has its default, which is made of SHA-1.
+fn pss_parameters(algorithm: &AlgorithmIdentifierOwned) -> Option<Node> {
+    if algorithm.oid.to_string() != RSA_PSS {
+        return None;
+    }
+    let parameters = AnyRef::from(algorithm.parameters.as_ref()?);
+    parameters
+        .sequence(|reader| {
+            let hash = tagged::<AlgorithmIdentifierOwned>(reader, 0)?;
+            let mask = tagged::<AlgorithmIdentifierOwned>(reader, 1)?;
+            let (salt, trailer) = (tagged::<u16>(reader, 2)?, tagged::<u16>(reader, 3)?);
+            let named = |algorithm: Option<AlgorithmIdentifierOwned>| {
+                algorithm.map_or_else(|| Node::from("default"), |algorithm| identifier(algorithm.oid))
+            };
+            let node = Node::section([
+                ("hash", named(hash)),
+                ("mask_generation", named(mask)),
+                ("salt_length", salt.map_or_else(|| Node::from("default"), Node::from)),
+            ]);
+            Ok::<_, Error>(match trailer {
+                Some(trailer) => node.with("trailer", trailer),
+                None => node,
+            })
+        })
+        .ok()
+}
+
+fn tagged<'a, T: Decode<'a, Error = Error>>(
+    reader: &mut SliceReader<'a>,
+    number: u32,
+) -> Result<Option<T>, Error> {
+    let found = ContextSpecific::<T>::decode_explicit(reader, TagNumber(number))?;
+    Ok(found.map(|found| found.value))
 }
 
 fn time(time: Time) -> Node {
@@ -89,7 +148,7 @@ fn identifier(id: ObjectIdentifier) -> Node {
 
 fn name(id: ObjectIdentifier) -> Option<&'static str> {
     let text = id.to_string();
-    NAMES.iter().find(|(known, _)| *known == text).map(|(_, name)| *name)
+    NAMES.iter().chain(&amd::NAMES).find(|(known, _)| *known == text).map(|(_, name)| *name)
 }
 
 fn public_key(key: &SubjectPublicKeyInfoOwned) -> Node {
@@ -100,7 +159,23 @@ fn public_key(key: &SubjectPublicKeyInfoOwned) -> Node {
         Some(curve) => node.with("curve", identifier(curve)),
         None => node,
     };
-    node.with("key", Node::hex(key.subject_public_key.raw_bytes()))
+    let bytes = key.subject_public_key.raw_bytes();
+    let node = match rsa(bytes).filter(|_| algorithm.oid.to_string() == RSA) {
+        Some((bits, exponent)) => node.with("bits", bits).with("exponent", exponent),
+        None => node,
+    };
+    node.with("key", Node::hex(bytes))
+}
+
+/// Size of the modulus in bits, and the exponent (RFC 8017, appendix A.1.1).
+fn rsa(key: &[u8]) -> Option<(usize, u64)> {
+    let numbers = |reader: &mut SliceReader<'_>| -> Result<_, Error> {
+        let modulus = UintRef::decode(reader)?.as_bytes();
+        let first = modulus.first().map_or(8, |first| first.leading_zeros());
+        let bits = modulus.len().saturating_mul(8).saturating_sub(usize::try_from(first).unwrap_or_default());
+        Ok((bits, u64::decode(reader)?))
+    };
+    AnyRef::from_der(key).ok()?.sequence(numbers).ok()
 }
 
 fn extension(extension: &Extension) -> Node {
@@ -135,7 +210,7 @@ fn decoded(id: &str, value: &[u8]) -> Option<Node> {
             let usages = ExtendedKeyUsage::from_der(value).ok()?;
             Some(Node::List(usages.0.iter().map(|id| Node::from(id.to_string())).collect()))
         }
-        _ => None,
+        other => amd::extension(other, value),
     }
 }
 

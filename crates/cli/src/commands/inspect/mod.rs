@@ -1,8 +1,12 @@
 //! `assay inspect`: decodes without judging.
 
+mod amd;
 mod certificate;
+mod hcl;
 mod sgx;
+mod snp;
 mod token;
+mod uvm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +22,9 @@ use crate::output::{Format, Output};
 enum Kind {
     Sgx,
     OpenEnclave,
+    Snp,
+    HclReport,
+    Uvm,
     Certificate,
     Token,
 }
@@ -26,18 +33,32 @@ const KINDS: KindParser<Kind> = KindParser {
     known: &[
         ("sgx", Kind::Sgx),
         ("open-enclave", Kind::OpenEnclave),
+        ("snp", Kind::Snp),
+        // The evidence of such a machine is its paravisor's report.
+        ("azure-cvm", Kind::HclReport),
+        ("hcl-report", Kind::HclReport),
+        ("uvm", Kind::Uvm),
         ("certificate", Kind::Certificate),
         ("token", Kind::Token),
     ],
-    later: &["tdx", "snp", "azure-cvm", "tpm", "vbs", "hcl-report", "event-log"],
+    later: &["tdx", "tpm", "vbs", "event-log"],
 };
 
-/// Decode evidence, a certificate or a token, without judging it
+/// Decode evidence, endorsements, certificates or tokens, without judging them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: what a quote says:
   assay inspect sgx evidence/evidence.bin --format text
 
-Example: the chain of a server:
+Example: what a confidential VM's report says, and the certificates with it:
+  assay inspect snp report.bin --format text
+
+Example: what the paravisor of a confidential VM on Azure says of the machine:
+  assay inspect hcl-report hcl-report.bin
+
+Example: who endorsed the image of a confidential container:
+  assay inspect uvm uvm-endorsement.cose
+
+Example: the chain of a server, or the chip and TCB that an endorsement key is for:
   assay inspect certificate chain.pem
 
 Example: the token in the answer of an attest route:
@@ -58,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     let tree = match arguments.kind {
         Kind::Sgx => sgx::quote(&input::read(file)?),
         Kind::OpenEnclave => sgx::open_enclave(&input::read(file)?),
+        Kind::Snp => snp::evidence(&input::read(file)?),
+        Kind::HclReport => hcl::evidence(&input::read(file)?),
+        Kind::Uvm => uvm::endorsement(&input::read(file)?),
         Kind::Certificate => certificate::certificates(&input::read(file)?),
         Kind::Token => token::decode(&input::token(file)?),
     };

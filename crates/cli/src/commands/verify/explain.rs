@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use assay_appraisal::verdict::{PolicyVerdict, Verdict};
 use assay_verify::{Check, Outcome};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::document::Node;
 use crate::style::{Mark, Style, visible};
@@ -46,7 +46,30 @@ fn checks(verdict: &Verdict, style: Style, text: &mut String) -> std::fmt::Resul
         Outcome::Skipped => 2,
         Outcome::Pass => 3,
     });
-    checks.into_iter().try_for_each(|check| write_check(check, style, text))
+    let mut told: Vec<&str> = Vec::new();
+    for check in &checks {
+        let alike = alike(&checks, check);
+        if alike.len() < FEW {
+            write_check(check, style, text)?;
+        } else if !told.contains(&check.detail.as_ref()) {
+            told.push(&check.detail);
+            let ids = alike.iter().map(|check| check.rule.id).collect::<Vec<_>>().join(", ");
+            let mark = style.mark(Mark::Skipped);
+            writeln!(text, "{mark} {}, so not made: {}", visible(&check.detail), style.dim(&ids))?;
+        }
+    }
+    Ok(())
+}
+
+/// Up to so many checks that were skipped for the same reason have a line each.
+const FEW: usize = 3;
+
+/// The checks that were skipped for the same reason as this one, which would only hide the others.
+fn alike<'a>(checks: &[&'a Check], check: &Check) -> Vec<&'a Check> {
+    let is_alike = |other: &&&Check| {
+        check.outcome == Outcome::Skipped && other.outcome == Outcome::Skipped && other.detail == check.detail
+    };
+    checks.iter().filter(is_alike).copied().collect()
 }
 
 fn write_check(check: &Check, style: Style, text: &mut String) -> std::fmt::Result {
@@ -73,6 +96,9 @@ fn write_check(check: &Check, style: Style, text: &mut String) -> std::fmt::Resu
 
 fn facts(verdict: &Verdict, style: Style, text: &mut String) -> std::fmt::Result {
     writeln!(text)?;
+    if let Some(claims) = &verdict.claims {
+        platform(claims, style, text)?;
+    }
     if let Some(status) = verdict.tcb_status {
         writeln!(text, "{}: {status}", style.bold("TCB status"))?;
     }
@@ -92,6 +118,37 @@ fn facts(verdict: &Verdict, style: Style, text: &mut String) -> std::fmt::Result
     let Some(policy) = &verdict.policy else { return Ok(()) };
     let mark = if policy.decision == "permit" { Mark::Good } else { Mark::Bad };
     writeln!(text, "{}: {}{}", style.bold("policy"), style.coloured(mark, policy.decision), deciding(policy))
+}
+
+/// The processor under a virtual machine, and what runs beside the guest's own software.
+fn platform(claims: &Map<String, Value>, style: Style, text: &mut String) -> std::fmt::Result {
+    let claim = |name: &str| claims.get(name).map(plain);
+    let Some(product) = claim("x-assay-snp-product") else { return Ok(()) };
+    let key = claim("x-assay-snp-signing-key").unwrap_or_default();
+    let provider = claim("x-assay-snp-vlek-provider");
+    let provider = provider.map(|name| format!(" of {name}")).unwrap_or_default();
+    writeln!(text, "{}: {product}, its report signed by a {key}{provider}", style.bold("processor"))?;
+    let part = |(name, claim_name)| Some(format!("{name} {}", claim(claim_name)?));
+    let parts: Vec<String> = REPORTED_TCB.into_iter().filter_map(part).collect();
+    writeln!(text, "{}: {}", style.bold("reported TCB"), parts.join(", "))?;
+    if let (Some(feed), Some(svn)) = (claim("x-assay-uvm-feed"), claim("x-assay-uvm-svn")) {
+        let issuer = claim("x-assay-uvm-issuer").unwrap_or_default();
+        writeln!(text, "{}: {feed}, security version {svn}, endorsed by {issuer}", style.bold("image"))?;
+    }
+    Ok(())
+}
+
+/// Components as AMD's key server calls them, and the claims that hold them.
+const REPORTED_TCB: [(&str, &str); 5] = [
+    ("fmc", "x-assay-snp-fmc-svn"),
+    ("bootloader", "x-ms-sevsnpvm-bootloader-svn"),
+    ("tee", "x-ms-sevsnpvm-tee-svn"),
+    ("snp", "x-ms-sevsnpvm-snpfw-svn"),
+    ("microcode", "x-ms-sevsnpvm-microcode-svn"),
+];
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), visible)
 }
 
 /// What decided: a rule, or the reason why none was asked.

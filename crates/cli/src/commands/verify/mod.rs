@@ -6,27 +6,43 @@ mod roots;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assay_appraisal::verdict::{JudgeCollateral, JudgeInput, PolicyVerdict, Verdict, VerdictError, judge};
-use assay_appraisal::{AttestationType, Refusal};
+use assay_appraisal::verdict::{
+    JudgeCollateral, JudgeInput, JudgeSnp, PolicyVerdict, Verdict, VerdictError, judge,
+};
+use assay_appraisal::{Beside, EvidenceKind, Refusal, SnpTrust};
 use assay_verify::intel::RawCollateral;
 use assay_verify::{TrustAnchors, UnixTime};
 
-use super::kind::KindParser;
+use super::kind::{AMD, INTEL, KindParser, refuse_foreign};
 use crate::failure::{Failure, NOT_GOOD};
 use crate::input::{self, Hex};
 use crate::output::{Format, Output};
 
-pub(super) use roots::anchors;
+pub(super) use roots::{anchors, snp_trust};
 
-const KINDS: KindParser<AttestationType> = KindParser {
-    known: &[("sgx", AttestationType::SgxEnclave), ("open-enclave", AttestationType::OpenEnclave)],
-    later: &["tdx", "snp", "azure-cvm", "tpm", "vbs"],
+const KINDS: KindParser<EvidenceKind> = KindParser {
+    known: &[
+        ("sgx", EvidenceKind::Sgx),
+        ("open-enclave", EvidenceKind::OpenEnclave),
+        ("snp", EvidenceKind::Snp),
+        ("azure-cvm", EvidenceKind::AzureCvm),
+    ],
+    later: &["tdx", "tpm", "vbs"],
 };
 
 /// Check evidence offline: exit code 0 when it is genuine (and permitted), 1 when not
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check a quote as of a day in the past:
   assay verify sgx quote.bin --collateral collateral.json --at 2026-01-31T00:00:00Z
+
+Example: check a confidential VM's report with the certificate of the key that signed it:
+  assay verify snp report.bin --vek vcek.pem
+
+Example: the same with AMD's list of what it has revoked:
+  assay verify snp report.bin --vek vcek.pem --crl milan.crl
+
+Example: what the paravisor of a confidential VM on Azure keeps in its TPM:
+  assay verify azure-cvm hcl-report.bin --vek vcek.pem
 
 Example: check simulated evidence, and try a policy on it:
   assay simulate sgx --out evidence
@@ -35,18 +51,22 @@ Example: check simulated evidence, and try a policy on it:
 pub(crate) struct Arguments {
     /// What the evidence is
     #[arg(value_parser = KINDS)]
-    kind: AttestationType,
-    /// The evidence; `-` is standard input
+    kind: EvidenceKind,
+    /// The evidence; `-` is standard input. SEV-SNP: a report, or what clouds and tools put around it (certificate
+    /// table, JSON)
     file: PathBuf,
-    /// Collateral: JSON with the fields of Intel's quote collateral version 3
+    /// Collateral: JSON with the fields of Intel's quote collateral version 3; SGX only
     #[arg(long, value_name = "FILE")]
     collateral: Option<PathBuf>,
-    /// Endorsement key certificate; SEV-SNP only
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Certificate of the key that signed the report (VCEK or VLEK), DER or PEM; of several, the first. SEV-SNP only
+    #[arg(long, value_name = "FILE")]
     vek: Option<PathBuf>,
-    /// Certificate chain; SEV-SNP only
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Certificates above that key, DER or PEM; they are compared with AMD's, which are built in. SEV-SNP only
+    #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
+    /// Revocation list of AMD, DER or PEM; without one, revocation is not checked. SEV-SNP only
+    #[arg(long, value_name = "FILE")]
+    crl: Option<PathBuf>,
     /// Data whose SHA-256 must be the report data
     #[arg(long, value_name = "FILE")]
     runtime_data: Option<PathBuf>,
@@ -59,7 +79,8 @@ pub(crate) struct Arguments {
     /// Policy to evaluate over the claims
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Another root to believe: its certificate or public key, PEM or DER
+    /// Another root to believe: an Intel-style root's certificate or public key, PEM or DER; or an AMD-style
+    /// intermediate certificate and its root (ARK) in one PEM file
     #[arg(long, value_name = "FILE")]
     trust_root: Option<PathBuf>,
     /// Believe the simulated hardware of this data folder, too
@@ -74,9 +95,13 @@ pub(crate) struct Arguments {
 struct Inputs {
     evidence: Vec<u8>,
     collateral: Option<RawCollateral>,
+    vek: Option<Vec<u8>>,
+    chain: Option<Vec<u8>>,
+    crl: Option<Vec<u8>>,
     runtime_data: Option<Vec<u8>>,
     policy: Option<String>,
     anchors: TrustAnchors,
+    trust: SnpTrust,
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
@@ -94,35 +119,59 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 
 impl Arguments {
     fn read(&self) -> Result<Inputs, Failure> {
-        if self.vek.is_some() || self.chain.is_some() {
-            return Err(Failure::new(
-                "`--vek` and `--chain` are for SEV-SNP, which is not supported yet in this release",
-            ));
-        }
-        let files =
-            [Some(&self.file), self.collateral.as_ref(), self.runtime_data.as_ref(), self.policy.as_ref()];
+        self.refuse_foreign_options()?;
+        let files = [
+            Some(&self.file),
+            self.collateral.as_ref(),
+            self.vek.as_ref(),
+            self.chain.as_ref(),
+            self.crl.as_ref(),
+            self.runtime_data.as_ref(),
+            self.policy.as_ref(),
+            self.trust_root.as_ref(),
+        ];
         if files.into_iter().flatten().filter(|path| input::is_stdin(path)).count() > 1 {
             return Err(Failure::new("only one input can come from standard input"));
         }
+        let read = |path: &Option<PathBuf>| path.as_deref().map(input::read).transpose();
         Ok(Inputs {
             evidence: input::read(&self.file)?,
             collateral: self.collateral.as_deref().map(read_collateral).transpose()?,
-            runtime_data: self.runtime_data.as_deref().map(input::read).transpose()?,
+            vek: read(&self.vek)?,
+            chain: read(&self.chain)?,
+            crl: read(&self.crl)?,
+            runtime_data: read(&self.runtime_data)?,
             policy: self.policy.as_deref().map(super::policy::read_policy).transpose()?,
             anchors: anchors(self.trust_root.as_deref(), self.data.as_deref())?,
+            trust: snp_trust(self.data.as_deref())?,
         })
+    }
+
+    /// Intel's evidence is judged by collateral, AMD's by certificates.
+    fn refuse_foreign_options(&self) -> Result<(), Failure> {
+        let of_intel = [("--collateral", self.collateral.is_some())];
+        let of_amd =
+            [("--vek", self.vek.is_some()), ("--chain", self.chain.is_some()), ("--crl", self.crl.is_some())];
+        match self.kind {
+            EvidenceKind::Sgx | EvidenceKind::OpenEnclave => refuse_foreign(self.kind.as_str(), AMD, &of_amd),
+            EvidenceKind::Snp | EvidenceKind::AzureCvm => {
+                refuse_foreign(self.kind.as_str(), INTEL, &of_intel)
+            }
+        }
     }
 
     fn judge(&self, inputs: &Inputs, output: &Output) -> Result<Verdict, Failure> {
         let input = JudgeInput {
             kind: self.kind,
             evidence: &inputs.evidence,
+            beside: Beside { vek: inputs.vek.as_deref(), chain: inputs.chain.as_deref() },
             runtime_data: inputs.runtime_data.as_deref(),
             runtime_data_type: None,
             nonce: self.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
             challenge: None,
             challenges: None,
             collateral: inputs.collateral.as_ref().map_or(JudgeCollateral::Missing, JudgeCollateral::Raw),
+            snp: JudgeSnp::Offline { crl: inputs.crl.as_deref(), trust: &inputs.trust },
             policy: inputs.policy.as_deref(),
             now: self.at.unwrap_or_else(super::now),
             anchors: &inputs.anchors,

@@ -1,0 +1,413 @@
+//! SEV-SNP on the command line: `assay verify snp|azure-cvm` over real and simulated evidence, and `assay simulate`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use assay_silicon::amd::{VekKind, certificate_table};
+use common::{Run, run, run_in, run_with_input, vectors};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The members of the answer, in their order.
+const MEMBERS: [&str; 10] = [
+    "outcome",
+    "kind",
+    "evaluated_at",
+    "tcb_status",
+    "advisories",
+    "checks",
+    "error",
+    "claims",
+    "collateral",
+    "policy",
+];
+
+/// Checks the shape, whatever the judgement; AMD says nothing of a TCB, and there is no collateral set.
+fn assert_shape(run: &Run) {
+    let at = |name: &str| run.stdout.find(&format!("\n  \"{name}\": ")).unwrap_or_else(|| panic!("{run:?}"));
+    assert!(MEMBERS.map(at).is_sorted(), "{}", run.stdout);
+    let verdict = run.json();
+    assert_eq!(verdict.as_object().unwrap().len(), MEMBERS.len());
+    assert_eq!((&verdict["tcb_status"], &verdict["advisories"]), (&Value::Null, &json!([])));
+    assert_eq!(verdict["collateral"], Value::Null);
+    for check in verdict["checks"].as_array().unwrap() {
+        assert!(["pass", "fail", "warn", "skipped"].contains(&check["outcome"].as_str().unwrap()), "{check}");
+        for required in ["id", "detail", "reference"] {
+            assert!(!check[required].as_str().unwrap().is_empty(), "{check}");
+        }
+    }
+}
+
+/// The outcome of one check.
+fn outcome(verdict: &Value, id: &str) -> String {
+    let checks = verdict["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["id"] == id);
+    check.map_or_else(|| "absent".to_owned(), |check| check["outcome"].as_str().unwrap().to_owned())
+}
+
+fn outcomes(verdict: &Value, outcome: &str) -> Vec<String> {
+    let checks = verdict["checks"].as_array().unwrap().iter();
+    checks
+        .filter(|check| check["outcome"] == outcome)
+        .map(|check| check["id"].as_str().unwrap().into())
+        .collect()
+}
+
+/// The simulated AMD of all tests here: its keys take seconds to make.
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-data")
+}
+
+/// A folder with simulated evidence in `e`.
+fn simulated(options: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let made = run_in(folder.path(), &format!("simulate {options} --out e --data {}", data().display()));
+    assert_eq!((made.code, made.stdout.as_str()), (0, ""), "{made:?}");
+    assert!(made.stderr.contains("its attest route is /attest/SevSnpVm"), "{}", made.stderr);
+    folder
+}
+
+fn verify(folder: &TempDir, rest: &str) -> Run {
+    run_in(folder.path(), &format!("verify {rest} --data {}", data().display()))
+}
+
+#[test]
+fn real_reports_of_every_generation_are_judged_as_expected() {
+    let Some(folder) = vectors() else { return };
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("snp/expected.json")).unwrap()).unwrap();
+    let mut products = Vec::new();
+    for case in expected["cases"].as_array().unwrap() {
+        let (Some(report), Some(vek)) = (case["report_file"].as_str(), case["vek_file"].as_str()) else {
+            continue;
+        };
+        let mut bytes = std::fs::read(folder.join("snp").join(report)).unwrap();
+        if let Some(offset) = case["tamper_offset"].as_u64() {
+            bytes[usize::try_from(offset).unwrap()] ^= 1;
+        }
+        let vek = folder.join("snp").join(vek);
+        let judged = run_with_input(["verify", "snp", "-", "--vek", vek.to_str().unwrap()], &bytes);
+        assert_shape(&judged);
+        let (verdict, id) = (judged.json(), &case["id"]);
+        let genuine = case["accept"] == true;
+        assert_eq!(judged.code, if genuine { 0 } else { 1 }, "{id}: {}", judged.stdout);
+        assert_eq!(verdict["outcome"], if genuine { "genuine" } else { "rejected" }, "{id}");
+        assert_eq!(verdict["kind"], "snp", "{id}");
+        if !genuine {
+            assert_eq!(verdict["claims"], Value::Null, "{id}");
+            assert!(verdict["error"]["code"].is_string(), "{id}");
+            continue;
+        }
+        assert_eq!(verdict["error"], Value::Null, "{id}");
+        let claims = &verdict["claims"];
+        assert_eq!(claims["x-ms-sevsnpvm-launchmeasurement"], case["report"]["measurement"], "{id}");
+        assert_eq!(claims["x-ms-sevsnpvm-snpfw-svn"], case["report"]["reported_tcb"]["snp"], "{id}");
+        assert_eq!(claims["x-ms-sevsnpvm-is-debuggable"], case["report"]["debug"], "{id}");
+        // Debugging is for policy to judge: genuine all the same, with a warning.
+        let debug = if case["report"]["debug"] == true { "warn" } else { "pass" };
+        assert_eq!(outcome(&verdict, "snp.debug"), debug, "{id}");
+        assert_eq!(outcome(&verdict, "snp.crl"), "skipped", "{id}");
+        products.push(claims["x-assay-snp-product"].as_str().unwrap().to_owned());
+    }
+    for product in ["Milan", "Genoa", "Turin"] {
+        assert!(products.iter().any(|seen| seen == product), "{product} was not seen: {products:?}");
+    }
+}
+
+#[test]
+fn without_a_certificate_the_checks_that_need_none_still_run() {
+    let Some(folder) = vectors() else { return };
+    let report = folder.join("snp/milan/mstav-report.bin");
+    let judged = run(["verify", "snp", report.to_str().unwrap()]);
+    assert_shape(&judged);
+    let verdict = judged.json();
+    assert_eq!((judged.code, &verdict["error"]["code"]), (1, &json!("vek-missing")));
+    assert_eq!(outcomes(&verdict, "fail"), ["snp.vek"]);
+    for id in ["snp.layout", "snp.reserved", "snp.guest-policy", "snp.product", "snp.tcb-order"] {
+        assert_eq!(outcome(&verdict, id), "pass", "{id}");
+    }
+    assert_eq!(outcome(&verdict, "snp.report-signature"), "skipped");
+
+    // What follows from one failure is one line, so that it does not hide the others.
+    let text = run(["verify", "snp", report.to_str().unwrap(), "--format", "text"]).stdout;
+    assert_eq!(text.lines().filter(|line| line.contains("that it builds on failed")).count(), 1, "{text}");
+    assert!(!text.contains("TCB status"), "{text}");
+}
+
+#[test]
+fn chains_may_come_beside_and_are_compared_with_amds() {
+    let Some(folder) = vectors() else { return };
+    let path = |name: &str| folder.join("snp").join(name).to_str().unwrap().to_owned();
+    let (report, vek) = (path("milan/mstav-report.bin"), path("milan/mstav-vcek.pem"));
+    for (chain, hint) in [("chains/ask_ark_milan.pem", "pass"), ("chains/ask_ark_genoa.pem", "warn")] {
+        let judged = run(["verify", "snp", &report, "--vek", &vek, "--chain", &path(chain)]);
+        let verdict = judged.json();
+        assert_eq!((judged.code, outcome(&verdict, "snp.chain-hint").as_str()), (0, hint), "{chain}");
+    }
+    // A certificate of a key that is not of this report's chip.
+    let judged = run(["verify", "snp", &report, "--vek", &path("milan/coco-vcek.der")]);
+    assert_eq!(judged.code, 1);
+    assert!(outcomes(&judged.json(), "fail").contains(&"snp.chip-id".to_owned()), "{}", judged.stdout);
+    // Judged before the certificate was issued.
+    let judged = run(["verify", "snp", &report, "--vek", &vek, "--at", "2025-01-01T00:00:00Z"]);
+    assert_eq!(judged.code, 1);
+    assert_eq!(outcomes(&judged.json(), "fail"), ["snp.vek-dates"]);
+}
+
+#[test]
+fn real_confidential_vms_of_azure_are_judged_in_every_form() {
+    let Some(folder) = vectors() else { return };
+    let path = |name: &str| folder.join("azcvm").join(name).to_str().unwrap().to_owned();
+    let vek = path("coco-snp/vcek.pem");
+    let judged = run(["verify", "azure-cvm", &path("coco-snp/hcl-report.bin"), "--vek", &vek]);
+    assert_shape(&judged);
+    let verdict = judged.json();
+    assert_eq!((judged.code, &verdict["kind"]), (0, &json!("azure-cvm")));
+    assert_eq!(outcome(&verdict, "hcl.claims-binding"), "pass");
+    assert_eq!(verdict["claims"]["x-ms-runtime"]["keys"][0]["kid"], "HCLAkPub");
+    for form in ["evidence-v0.json", "evidence-v1.json", "evidence-v2.json", "evidence-genoa.json"] {
+        let judged = run(["verify", "azure-cvm", &path(&format!("coco-snp/{form}"))]);
+        assert_eq!(judged.code, 0, "{form}: {}", judged.stdout);
+    }
+    let missing = run(["verify", "azure-cvm", &path("coco-snp/hcl-report.bin")]);
+    assert_eq!((missing.code, &missing.json()["error"]["code"]), (1, &json!("vek-missing")));
+    let kinvolk = run([
+        "verify",
+        "azure-cvm",
+        &path("kinvolk/hcl-report-snp.bin"),
+        "--vek",
+        &path("kinvolk/certs.pem"),
+    ]);
+    assert_eq!((kinvolk.code, &kinvolk.json()["error"]["code"]), (1, &json!("chip-id-mismatch")));
+    let tdx = run(["verify", "azure-cvm", &path("kinvolk/hcl-report-tdx.bin")]);
+    assert_eq!((tdx.code, &tdx.json()["error"]["code"]), (1, &json!("td-quote-missing")));
+    // Each kind says of the other's evidence what it is.
+    let other = run(["verify", "snp", &path("coco-snp/hcl-report.bin"), "--vek", &vek]);
+    assert_eq!(other.code, 1);
+    assert!(other.stdout.contains("its kind is `azure-cvm`"), "{}", other.stdout);
+}
+
+#[test]
+fn simulated_evidence_is_genuine_for_its_own_folder_only() {
+    for (kind, product, key) in [
+        ("snp", "milan", "vcek"),
+        ("snp", "turin", "vcek"),
+        ("snp", "milan", "vlek"),
+        ("azure-cvm", "milan", "vcek"),
+    ] {
+        let folder = simulated(&format!("{kind} --product {product} --key {key}"));
+        let read = |name: &str| std::fs::read(folder.path().join("e").join(name)).unwrap();
+        assert!(!folder.path().join("e/collateral.json").exists());
+        assert!(String::from_utf8(read("chain.pem")).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+        let line = format!("{kind} e/evidence.bin --runtime-data e/runtime-data.bin --crl e/crl.der");
+        for vouching in ["--vek e/chain.pem", "--vek e/vek.der", "--vek e/vek.der --chain e/chain.pem"] {
+            let judged = verify(&folder, &format!("{line} {vouching}"));
+            assert_shape(&judged);
+            let verdict = judged.json();
+            assert_eq!(judged.code, 0, "{kind} {product} {key} {vouching}: {verdict}");
+            assert_eq!(verdict["claims"]["x-assay-simulated"], true);
+            assert_eq!(verdict["claims"]["x-assay-snp-product"].as_str().unwrap().to_lowercase(), product);
+            assert_eq!(verdict["claims"]["x-assay-snp-signing-key"].as_str().unwrap().to_lowercase(), key);
+            assert_eq!(outcome(&verdict, "snp.crl"), "pass");
+            // Nobody listed the simulated provider.
+            let provider = if key == "vlek" { "warn" } else { "skipped" };
+            assert_eq!(outcome(&verdict, "snp.vlek-provider"), provider);
+            let runtime: Value = serde_json::from_slice(&read("runtime-data.bin")).unwrap();
+            assert_eq!(verdict["claims"]["x-ms-runtime"], runtime);
+        }
+        let stranger = run_in(folder.path(), &format!("verify {kind} e/evidence.bin --vek e/chain.pem"));
+        assert_eq!(stranger.code, 1, "{kind}: {}", stranger.stdout);
+        assert_eq!(outcome(&stranger.json(), "snp.vek-chain"), "fail");
+    }
+}
+
+#[test]
+fn what_is_simulated_is_what_is_judged() {
+    let (measurement, host_data) = ("0a".repeat(48), "0b".repeat(32));
+    let folder = simulated(&format!(
+        "snp --measurement {measurement} --host-data {host_data} --guest-svn 7 --vmpl 1 --debug"
+    ));
+    let judged = verify(&folder, "snp e/evidence.bin --vek e/chain.pem");
+    let verdict = judged.json();
+    assert_eq!((judged.code, &verdict["outcome"]), (0, &json!("genuine")));
+    for (claim, expected) in [
+        ("x-ms-sevsnpvm-launchmeasurement", json!(measurement)),
+        ("x-ms-sevsnpvm-hostdata", json!(host_data)),
+        ("x-ms-sevsnpvm-guestsvn", json!(7)),
+        ("x-ms-sevsnpvm-vmpl", json!(1)),
+        ("x-ms-sevsnpvm-is-debuggable", json!(true)),
+    ] {
+        assert_eq!(verdict["claims"][claim], expected, "{claim}");
+    }
+    assert_eq!(outcomes(&verdict, "warn"), ["snp.debug", "snp.vmpl"]);
+    let text = verify(&folder, "snp e/evidence.bin --vek e/chain.pem --format text").stdout;
+    assert!(text.contains("\nprocessor: Milan, its report signed by a VCEK\n"), "{text}");
+    assert!(text.contains("\nreported TCB: bootloader 4, tee 0, snp 24, microcode 219\n"), "{text}");
+
+    for (defect, failed) in
+        [("signature-r-bit-flipped", "snp.report-signature"), ("policy-bit-17", "snp.guest-policy")]
+    {
+        let folder = simulated(&format!("snp --defect {defect}"));
+        let judged = verify(&folder, "snp e/evidence.bin --vek e/chain.pem");
+        assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec![failed.to_owned()]), "{defect}");
+    }
+}
+
+#[test]
+fn runtime_data_nonce_and_policy_are_judged() {
+    let folder = simulated("snp");
+    std::fs::write(folder.path().join("other"), b"other").unwrap();
+    let line = "snp e/evidence.bin --vek e/vek.der";
+    let judged = verify(&folder, &format!("{line} --runtime-data other"));
+    assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec!["snp.runtime-data".to_owned()]));
+    let data = std::fs::read(folder.path().join("e/runtime-data.bin")).unwrap();
+    let inside = hex::encode(&data[10..30]);
+    let judged = verify(&folder, &format!("{line} --runtime-data e/runtime-data.bin --nonce {inside}"));
+    assert_eq!((judged.code, &judged.json()["claims"]["x-assay-freshness"]), (0, &json!("caller-bound")));
+    let judged = verify(&folder, &format!("{line} --nonce 00112233445566778899"));
+    assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec!["snp.nonce".to_owned()]));
+
+    let policy = |text: &str| std::fs::write(folder.path().join("p"), text).unwrap();
+    policy(
+        "version=1.0; authorizationrules { [type==\"x-assay-snp-product\", value==\"Milan\"] => permit(); }; issuancerules {};",
+    );
+    let judged = verify(&folder, &format!("{line} --policy p"));
+    assert_eq!((judged.code, &judged.json()["policy"]["decision"]), (0, &json!("permit")));
+    policy("version=1.0; authorizationrules { => deny(); }; issuancerules {};");
+    let judged = verify(&folder, &format!("{line} --policy p"));
+    assert_eq!((judged.code, &judged.json()["outcome"]), (1, &json!("genuine")));
+}
+
+#[test]
+fn revocation_lists_and_files_that_are_none() {
+    let folder = simulated("snp");
+    std::fs::write(folder.path().join("garbage"), [0xff; 600]).unwrap();
+    let judged = verify(&folder, "snp e/evidence.bin --vek e/vek.der --crl garbage");
+    assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec!["snp.crl".to_owned()]));
+    let judged = verify(&folder, "snp garbage --vek e/vek.der");
+    assert_shape(&judged);
+    assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec!["snp.layout".to_owned()]));
+    let judged = verify(&folder, "azure-cvm garbage --vek e/vek.der");
+    assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec!["hcl.layout".to_owned()]));
+    let two = "verify snp - --vek -";
+    assert!(run_in(folder.path(), two).stderr.contains("only one input can come from standard input"));
+}
+
+#[test]
+fn an_endorsed_image_is_believed_with_its_folder() {
+    let folder = simulated("snp --endorsed");
+    let request: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("e/request.json")).unwrap()).unwrap();
+    let decode = |value: &Value| assay_token::base64url::decode_lenient(value.as_str().unwrap()).unwrap();
+    let report: Value = serde_json::from_slice(&decode(&request["report"])).unwrap();
+    let images: Value = serde_json::from_slice(&decode(&report["Endorsements"])).unwrap();
+    let message = std::fs::read(folder.path().join("e/uvm-endorsement.cose")).unwrap();
+    assert_eq!(decode(&images["Uvm"][0]), message);
+    let evidence = std::fs::read(folder.path().join("e/evidence.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&evidence).unwrap(), report);
+
+    let judged = verify(&folder, "snp e/evidence.json --runtime-data e/runtime-data.bin");
+    let verdict = judged.json();
+    assert_eq!(judged.code, 0, "{verdict}");
+    assert_eq!(verdict["claims"]["x-assay-uvm-feed"], "ContainerPlat-AMD-UVM");
+    assert_eq!(outcome(&verdict, "uvm.issuer"), "pass");
+    let text = verify(&folder, "snp e/evidence.json --format text").stdout;
+    assert!(
+        text.contains("\nimage: ContainerPlat-AMD-UVM, security version 100, endorsed by did:x509:"),
+        "{text}"
+    );
+    let shown = run_in(folder.path(), "inspect snp e/evidence.json").json();
+    assert_eq!(shown["image_endorsements"][0]["feed"], "ContainerPlat-AMD-UVM");
+    assert_eq!(shown["certificates"].as_array().unwrap().len(), 3);
+
+    // Who believes the hardware need not believe the maker of the image.
+    let judged = run_in(folder.path(), "verify snp e/evidence.json --trust-root e/chain.pem");
+    assert_eq!(
+        (judged.code, outcome(&judged.json(), "uvm.issuer").as_str()),
+        (1, "fail"),
+        "{}",
+        judged.stdout
+    );
+}
+
+#[test]
+fn an_authority_can_be_named_by_its_certificates() {
+    let folder = simulated("snp");
+    let pem = std::fs::read_to_string(folder.path().join("e/chain.pem")).unwrap();
+    let end = "-----END CERTIFICATE-----\n";
+    let parts: Vec<String> = pem.split_inclusive(end).map(str::to_owned).collect();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let (ask, ark) = (&parts[1], &parts[2]);
+    write("both", &format!("{ask}{ark}"));
+    write("turned", &format!("{ark}{ask}"));
+    let line = "verify snp e/evidence.bin --vek e/vek.der --trust-root";
+    for root in ["both", "turned", "e/chain.pem"] {
+        let judged = run_in(folder.path(), &format!("{line} {root}"));
+        assert_eq!(judged.code, 0, "{root}: {judged:?}");
+        assert_eq!(judged.json()["claims"]["x-assay-simulated"], Value::Null, "the operator named it");
+    }
+    write("ask", ask);
+    write("ark", ark);
+    for (root, problem) in [
+        ("ask", "the root (`ARK-...`) of an intermediate certificate is missing"),
+        ("ark", "the intermediate certificate (`SEV-...`) is missing"),
+        ("e/vek.der", "the intermediate certificate (`SEV-...`) is missing"),
+        ("e/evidence.bin", "is neither a certificate nor a public key"),
+    ] {
+        let refused = run_in(folder.path(), &format!("{line} {root}"));
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{root}");
+        assert!(refused.stderr.contains(problem), "{root}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn certificates_may_follow_the_report() {
+    let folder = simulated("snp");
+    let read = |name: &str| std::fs::read(folder.path().join("e").join(name)).unwrap();
+    let chain = assay_evidence::pem::certificates(&read("chain.pem")).unwrap();
+    let table = certificate_table(VekKind::Vcek, &chain[0], &chain[1..]);
+    std::fs::write(folder.path().join("extended"), [read("evidence.bin"), table].concat()).unwrap();
+    let judged = verify(&folder, "snp extended");
+    assert_eq!((judged.code, outcome(&judged.json(), "snp.chain-hint").as_str()), (0, "pass"), "{judged:?}");
+    let shown = run_in(folder.path(), "inspect snp extended").json();
+    let subjects: Vec<&str> = shown["certificates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["subject"].as_str().unwrap())
+        .collect();
+    assert_eq!(subjects.len(), 3);
+    for (subject, name) in subjects.iter().zip(["CN=SEV-VCEK", "CN=SEV-Milan", "CN=ARK-Milan"]) {
+        assert!(subject.contains(name), "{subject}");
+    }
+
+    std::fs::write(folder.path().join("short"), [2, 0, 0, 0]).unwrap();
+    let refused = run_in(folder.path(), "inspect snp short");
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn the_first_use_of_a_folder_says_what_takes_so_long() {
+    let folder = TempDir::new().unwrap();
+    let line = "simulate snp --out e --data d";
+    let notice = "making the simulated AMD's keys, once for this folder; some seconds";
+    assert!(run_in(folder.path(), line).stderr.starts_with(notice));
+    assert!(!run_in(folder.path(), line).stderr.contains(notice));
+    let vlek = run_in(folder.path(), "simulate snp --key vlek --out v --data d");
+    assert!(vlek.stderr.contains("`snp.vlek_providers` lists `CN="), "{}", vlek.stderr);
+    // A folder of AMD's alone is as good as one of Intel's alone.
+    assert!(!folder.path().join("d/silicon/intel").exists());
+    let judged = run_in(folder.path(), "verify snp e/evidence.bin --vek e/vek.der --data d");
+    assert_eq!(judged.code, 0, "{judged:?}");
+}
