@@ -114,7 +114,12 @@ fn evidence_is_simulated_into_four_files() {
 fn defects_are_listed_by_kind() {
     let all = run(["simulate", "--list-defects"]);
     assert_eq!(all.code, 0);
-    for (kind, name) in [("sgx", "quote-signature-bit-flipped"), ("azure-cvm", "signature-r-bit-flipped")] {
+    for (kind, name) in [
+        ("sgx", "quote-signature-bit-flipped"),
+        ("azure-cvm", "signature-r-bit-flipped"),
+        ("azure-cvm", "hcl-claims-not-bound"),
+        ("snp", "uvm-measurement-"),
+    ] {
         let listed = run(["simulate", kind, "--list-defects"]);
         assert!(listed.code == 0 && listed.stdout.lines().count() > 30, "{}", listed.stdout);
         assert!(listed.stdout.contains(name), "{}", listed.stdout);

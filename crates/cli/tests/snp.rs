@@ -64,6 +64,13 @@ fn outcomes(verdict: &Value, outcome: &str) -> Vec<String> {
         .collect()
 }
 
+/// The codes of what failed.
+fn error_codes(verdict: &Value) -> Vec<String> {
+    let checks = verdict["checks"].as_array().unwrap().iter();
+    let failed = checks.filter(|check| check["outcome"] == "fail");
+    failed.map(|check| check["code"].as_str().unwrap().to_owned()).collect()
+}
+
 /// The simulated AMD of all tests here: its keys take seconds to make.
 fn data() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-data")
@@ -261,6 +268,37 @@ fn what_is_simulated_is_what_is_judged() {
         let folder = simulated(&format!("snp --defect {defect}"));
         let judged = verify(&folder, "snp e/evidence.bin --vek e/chain.pem");
         assert_eq!((judged.code, outcomes(&judged.json(), "fail")), (1, vec![failed.to_owned()]), "{defect}");
+    }
+}
+
+/// A defect per stage at which one can strike, by its name on the command line.
+#[test]
+fn what_stands_around_a_report_can_be_broken_too() {
+    for (defect, code) in [
+        ("hcl-claims-not-bound", "hcl-claims-binding"),
+        ("hcl-claims-changed", "hcl-claims-binding"),
+        ("hcl-claims-not-json", "hcl-claims-not-json"),
+        ("hcl-claims-two-attestation-keys", "hcl-attestation-key"),
+        ("hcl-truncated", "evidence-truncated"),
+        ("signature-r-bit-flipped", "report-signature"),
+    ] {
+        let folder = simulated(&format!("azure-cvm --defect {defect}"));
+        let judged = verify(&folder, "azure-cvm e/evidence.bin --vek e/chain.pem");
+        assert_eq!(judged.code, 1, "{defect}");
+        assert!(error_codes(&judged.json()).contains(&code.to_owned()), "{defect}: {}", judged.stdout);
+    }
+    for (defect, code) in
+        [("uvm-measurement-other", "uvm-measurement"), ("uvm-signature-bit", "uvm-signature")]
+    {
+        let folder = simulated(&format!("snp --defect {defect}"));
+        let judged = verify(&folder, "snp e/evidence.json");
+        assert_eq!((judged.code, error_codes(&judged.json())), (1, vec![code.to_owned()]), "{defect}");
+    }
+    let folder = TempDir::new().unwrap();
+    for line in ["snp --defect hcl-claims-changed", "azure-cvm --defect uvm-measurement-other"] {
+        let refused = run_in(folder.path(), &format!("simulate {line} --out e"));
+        assert_eq!(refused.code, 2, "{line}");
+        assert!(refused.stderr.contains("does not have what this defect breaks"), "{}", refused.stderr);
     }
 }
 

@@ -47,7 +47,7 @@ fn assert_shape(verdict: &Value) {
         assert!(["pass", "fail", "warn", "skipped"].contains(&outcome), "{check}");
         for member in members(check) {
             assert!(
-                ["id", "outcome", "detail", "expected", "actual", "reference"].contains(&member),
+                ["id", "outcome", "code", "detail", "expected", "actual", "reference"].contains(&member),
                 "{check}"
             );
         }

@@ -171,17 +171,27 @@ pub fn snp_report(chip: &Chip, report: &ReportSpec, spec: &HclSpec) -> Result<Ve
 /// [`HclSpec::runtime_claims`] does not replace.
 ///
 /// # Errors
-/// As [`snp_report`].
+/// As [`snp_report`]; [`SiliconError::InvalidSpec`] for claims in which there is nothing for the defect to break.
 pub fn broken(
     defect: Defect,
     chip: &Chip,
     report: &ReportSpec,
     spec: &HclSpec,
 ) -> Result<Vec<u8>, SiliconError> {
+    broken_parts(defect, chip, report, spec).map(|(_, bytes)| bytes)
+}
+
+/// What [`broken`] makes, with its parts.
+pub(crate) fn broken_parts(
+    defect: Defect,
+    chip: &Chip,
+    report: &ReportSpec,
+    spec: &HclSpec,
+) -> Result<(HclReport, Vec<u8>), SiliconError> {
     let fault = defect.fault();
     let mut claims = runtime_claims(spec)?;
     if let Claims(strike) = fault {
-        claims = strike(&String::from_utf8_lossy(&claims)).into_bytes();
+        claims = struck(&claims, strike)?;
     }
     let mut report_data = hash(spec.hash_type, &claims)?;
     if let Bound(strike) = fault {
@@ -196,7 +206,17 @@ pub fn broken(
     if let Bytes(strike) = fault {
         strike(&mut bytes);
     }
-    Ok(bytes)
+    Ok((hcl, bytes))
+}
+
+/// Claims of a caller's own may lack what a defect changes; they must not pass for broken ones then.
+fn struck(claims: &[u8], strike: fn(&str) -> String) -> Result<Vec<u8>, SiliconError> {
+    let broken = strike(&String::from_utf8_lossy(claims)).into_bytes();
+    if broken == claims {
+        let value = "without what the defect breaks".to_owned();
+        return Err(SiliconError::InvalidSpec { field: "runtime claims", value });
+    }
+    Ok(broken)
 }
 
 /// An HCL report, part by part.

@@ -66,6 +66,9 @@ impl Serialize for Check {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", self.rule.id)?;
         map.serialize_entry("outcome", self.outcome.as_str())?;
+        if let Some(error) = &self.error {
+            map.serialize_entry("code", error.code())?;
+        }
         map.serialize_entry("detail", &self.detail)?;
         if let Some(expected) = &self.expected {
             map.serialize_entry("expected", expected)?;

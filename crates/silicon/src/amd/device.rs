@@ -70,8 +70,10 @@ pub struct SimulateOptions {
     pub host_data: Option<[u8; 32]>,
     /// Security version of the guest.
     pub guest_svn: Option<u32>,
-    /// A rule to break.
+    /// A rule of reports and certificates to break.
     pub defect: Option<Defect>,
+    /// A rule to break of what stands around the report; of [`Form::AzureCvm`] only.
+    pub hcl_defect: Option<hcl::Defect>,
 }
 
 /// Simulated evidence with all that belongs to it.
@@ -94,21 +96,64 @@ pub struct Simulated {
 /// Makes evidence of a new chip of the vendor in `dir`, and keeps the folder's published revocation lists current.
 ///
 /// # Errors
-/// As [`Amd::update`] and [`Amd::broken`]; [`SiliconError::InvalidSpec`] for runtime claims that are too long.
+/// As [`Amd::update`], [`Amd::broken`] and [`hcl::broken`]; [`SiliconError::InvalidSpec`] for runtime claims that are too
+/// long, and for a defect that the form does not have.
 pub fn simulate(dir: &Path, options: &SimulateOptions, now: i64) -> Result<Simulated, SiliconError> {
     let runtime_data = runtime_data_of(options, now)?;
-    let (chip, report) = (ChipSpec::new(options.product, options.kind), report_spec(options, &runtime_data));
-    let (_, Sample { report, vek, chain, crl }) = Amd::update(dir, now, |amd| match options.defect {
-        Some(defect) => amd.broken(defect, &chip, &report, now),
-        None => amd.sample(&chip, &report, now),
+    let (_, made) = Amd::update(dir, now, |amd| match options.hcl_defect {
+        Some(defect) => broken_hcl(amd, defect, options, runtime_data, now),
+        None => made(amd, options, runtime_data, now),
     })?;
+    let Made { evidence, runtime_data, sample: Sample { report, vek, chain, crl } } = made;
     let chain_pem = chain_pem(&vek, &chain);
     let request = request(&report, &chain_pem, &runtime_data);
+    Ok(Simulated { evidence, runtime_data, vek, chain_pem, crl, request })
+}
+
+/// Evidence, with what it was made of.
+struct Made {
+    evidence: Vec<u8>,
+    runtime_data: Vec<u8>,
+    sample: Sample,
+}
+
+fn made(
+    amd: &mut Amd,
+    options: &SimulateOptions,
+    runtime_data: Vec<u8>,
+    now: i64,
+) -> Result<Made, SiliconError> {
+    let (chip, report) = (ChipSpec::new(options.product, options.kind), report_spec(options, &runtime_data));
+    let sample = match options.defect {
+        Some(defect) => amd.broken(defect, &chip, &report, now)?,
+        None => amd.sample(&chip, &report, now)?,
+    };
+    let report = sample.report.clone();
     let evidence = match options.form {
         Form::Report => report,
         Form::AzureCvm => HclReport::around(report, runtime_data.clone(), &HclSpec::default()).to_bytes()?,
     };
-    Ok(Simulated { evidence, runtime_data, vek, chain_pem, crl, request })
+    Ok(Made { evidence, runtime_data, sample })
+}
+
+/// A genuine report of the hardware, in a report of the paravisor that is broken.
+fn broken_hcl(
+    amd: &mut Amd,
+    defect: hcl::Defect,
+    options: &SimulateOptions,
+    runtime_data: Vec<u8>,
+    now: i64,
+) -> Result<Made, SiliconError> {
+    if options.form != Form::AzureCvm || options.defect.is_some() {
+        return Err(SiliconError::InvalidSpec { field: "defect", value: defect.name().to_owned() });
+    }
+    let chip = amd.chip(&ChipSpec::new(options.product, options.kind), now)?;
+    let report = report_spec(options, &runtime_data);
+    let spec = HclSpec { runtime_claims: Some(runtime_data), ..HclSpec::default() };
+    let (hcl, evidence) = hcl::broken_parts(defect, &chip, &report, &spec)?;
+    let (vek, chain, crl) = (chip.vek().to_vec(), chip.chain().to_vec(), amd.crl(options.product, now)?);
+    let sample = Sample { report: hcl.hardware_report, vek, chain, crl };
+    Ok(Made { evidence, runtime_data: hcl.runtime_claims, sample })
 }
 
 fn runtime_data_of(options: &SimulateOptions, now: i64) -> Result<Vec<u8>, SiliconError> {

@@ -39,7 +39,7 @@ impl Device {
             Silicon::Amd { form, product, debug, endorsed } => {
                 let mut made = amd::simulate(folder, &amd_options(form, product, debug), now.0)?;
                 if endorsed {
-                    endorse(&mut made.request, None, folder, now)?;
+                    endorse(&mut made.request, None, None, folder, now)?;
                 }
                 Self::of_amd(form, made, endorsed)
             }

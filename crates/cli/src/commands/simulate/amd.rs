@@ -1,16 +1,18 @@
 //! Simulated AMD: guests under SEV-SNP, and the maker of their images.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use assay_silicon::amd::{
-    Amd, ChipSpec, Defect, Form, Product, ReportSpec, SimulateOptions, VekKind, simulate,
+    self, Amd, ChipSpec, Form, Product, ReportSpec, SimulateOptions, VekKind, simulate,
 };
-use assay_silicon::uvm::{EndorsementSpec, UvmSigner};
+use assay_silicon::hcl;
+use assay_silicon::uvm::{self, EndorsementSpec, UvmSigner};
 use assay_token::base64url;
 use assay_verify::UnixTime;
 use serde_json::{Value, json};
 
-use super::{Arguments, Made, silicon_folder};
+use super::{Arguments, Made, row, silicon_folder};
 use crate::commands::kind::{AMD, refuse_foreign};
 use crate::failure::Failure;
 use crate::input;
@@ -51,7 +53,8 @@ pub(super) struct AmdOptions {
 pub(super) fn make(arguments: &Arguments, form: Form, output: &Output) -> Result<Made, Failure> {
     arguments.intel.refuse(form.name())?;
     let (silicon, now) = (silicon_folder(&arguments.data), arguments.now());
-    let options = arguments.amd.simulate_options(arguments, form)?;
+    let defect = arguments.defect::<Defect>(form.name())?.map(|defect| defect.of(form)).transpose()?;
+    let options = arguments.amd.simulate_options(arguments, form, defect)?;
     if !has_authority(&silicon, &options)? {
         output.talk("making the simulated AMD's keys, once for this folder; some seconds");
     }
@@ -61,8 +64,13 @@ pub(super) fn make(arguments: &Arguments, form: Form, output: &Output) -> Result
         output.talk(format!("a service believes this VLEK if `snp.vlek_providers` lists `{provider}`"));
     }
     let mut files = Vec::new();
-    if arguments.amd.endorsed {
-        let endorsed = endorse(&mut made.request, options.measurement, &silicon, now)?;
+    let image_defect = match defect {
+        Some(Defect::Image(defect)) => Some(defect),
+        _ => None,
+    };
+    if arguments.amd.endorsed || image_defect.is_some() {
+        let measurement = options.measurement;
+        let endorsed = endorse(&mut made.request, measurement, image_defect, &silicon, now)?;
         files.push(("uvm-endorsement.cose", endorsed.message));
         files.push(("evidence.json", super::json(&endorsed.report)?));
     }
@@ -87,12 +95,17 @@ pub(crate) struct Endorsed {
 pub(crate) fn endorse(
     request: &mut Value,
     measurement: Option<[u8; 48]>,
+    defect: Option<uvm::Defect>,
     silicon: &Path,
     now: UnixTime,
 ) -> Result<Endorsed, Failure> {
     let measurement = measurement.unwrap_or_else(|| ReportSpec::default().measurement);
     let signer = UvmSigner::load_or_generate(silicon, now.0)?;
-    let message = signer.endorsement(&EndorsementSpec::new(measurement, IMAGE_SVN), now.0)?;
+    let spec = EndorsementSpec::new(measurement, IMAGE_SVN);
+    let message = match defect {
+        Some(defect) => signer.broken(defect, &spec, now.0)?,
+        None => signer.endorsement(&spec, now.0)?,
+    };
     let mut report = report_of(request)?;
     let images = json!({ "Uvm": [base64url::encode(&message)] });
     put(&mut report, "Endorsements", images.to_string().as_bytes());
@@ -129,7 +142,17 @@ impl AmdOptions {
         refuse_foreign(kind, AMD, &given)
     }
 
-    fn simulate_options(&self, arguments: &Arguments, form: Form) -> Result<SimulateOptions, Failure> {
+    fn simulate_options(
+        &self,
+        arguments: &Arguments,
+        form: Form,
+        defect: Option<Defect>,
+    ) -> Result<SimulateOptions, Failure> {
+        let (report_defect, hcl_defect) = match defect {
+            Some(Defect::Report(defect)) => (Some(defect), None),
+            Some(Defect::Hcl(defect)) => (None, Some(defect)),
+            Some(Defect::Image(_)) | None => (None, None),
+        };
         Ok(SimulateOptions {
             form,
             runtime_data: arguments.runtime_data()?,
@@ -140,7 +163,8 @@ impl AmdOptions {
             measurement: self.measurement,
             host_data: self.host_data,
             guest_svn: self.guest_svn,
-            defect: arguments.defect::<Defect>(form.name())?,
+            defect: report_defect,
+            hcl_defect,
         })
     }
 }
@@ -151,10 +175,65 @@ fn has_authority(silicon: &Path, options: &SimulateOptions) -> Result<bool, Fail
     Ok(authorities.iter().any(|known| known.product == options.product && known.kind == options.kind))
 }
 
-/// Whose defects, and each with how it breaks which rule.
-pub(super) fn defects() -> (&'static str, Vec<[&'static str; 3]>) {
-    let all = Defect::ALL.iter().map(|defect| [defect.name(), defect.description(), defect.rule()]);
-    (AMD, all.collect())
+/// What can be broken: the report with its certificates, what the paravisor puts around it, or what endorses the image.
+#[derive(Clone, Copy)]
+enum Defect {
+    Report(amd::Defect),
+    Hcl(hcl::Defect),
+    Image(uvm::Defect),
+}
+
+const OF_HCL: &str = "hcl-";
+const OF_IMAGES: &str = "uvm-";
+
+impl FromStr for Defect {
+    type Err = assay_silicon::SiliconError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if let Some(name) = name.strip_prefix(OF_HCL) {
+            return name.parse().map(Self::Hcl);
+        }
+        if let Some(name) = name.strip_prefix(OF_IMAGES) {
+            return name.parse().map(Self::Image);
+        }
+        name.parse().map(Self::Report)
+    }
+}
+
+impl Defect {
+    /// Only what a form has can be broken in it.
+    fn of(self, form: Form) -> Result<Self, Failure> {
+        match (self, form) {
+            (Self::Hcl(_), Form::Report) | (Self::Image(_), Form::AzureCvm) => {
+                let kind = if form == Form::Report { Form::AzureCvm } else { Form::Report };
+                Err(Failure::new(format!("`{}` evidence does not have what this defect breaks", form.name()))
+                    .help(format!("`assay simulate {}` makes evidence with it", kind.name())))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Whose defects, and each with how it breaks which rule: of one form, or of both.
+pub(super) fn defects(form: Option<Form>) -> (&'static str, Vec<[String; 3]>) {
+    let mut all: Vec<_> =
+        amd::Defect::ALL.iter().map(|it| row("", it.name(), it.description(), it.rule())).collect();
+    if form != Some(Form::Report) {
+        all.extend(hcl::Defect::ALL.iter().map(|it| row(OF_HCL, it.name(), it.description(), it.rule())));
+    }
+    if form != Some(Form::AzureCvm) {
+        all.extend(uvm::Defect::ALL.iter().copied().map(image_row));
+    }
+    (AMD, all)
+}
+
+/// Without its time-stamp an endorsement still holds, as whoever passes it on could have taken that away.
+fn image_row(defect: uvm::Defect) -> [String; 3] {
+    let rule = match defect.is_of_time_stamp() {
+        true => format!("{} (the endorsement holds; the date does not)", defect.rule()),
+        false => defect.rule().to_owned(),
+    };
+    row(OF_IMAGES, defect.name(), defect.description(), &rule)
 }
 
 fn product(name: &str) -> Result<Product, String> {

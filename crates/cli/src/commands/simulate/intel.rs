@@ -2,7 +2,7 @@
 
 use assay_silicon::intel::{Ca, Defect, Kind, SimulateOptions, TcbStatus, simulate};
 
-use super::{Arguments, Made, json, silicon_folder};
+use super::{Arguments, Made, json, row, silicon_folder};
 use crate::commands::kind::{INTEL, refuse_foreign};
 use crate::failure::Failure;
 use crate::input;
@@ -77,9 +77,8 @@ impl IntelOptions {
 }
 
 /// Whose defects, and each with how it breaks which rule.
-pub(super) fn defects() -> (&'static str, Vec<[&'static str; 3]>) {
-    let all = Defect::ALL.iter().map(|defect| [defect.name(), defect.description(), defect.rule()]);
-    (INTEL, all.collect())
+pub(super) fn defects() -> (&'static str, Vec<[String; 3]>) {
+    (INTEL, Defect::ALL.iter().map(|it| row("", it.name(), it.description(), it.rule())).collect())
 }
 
 fn status(name: &str) -> Result<TcbStatus, String> {

@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     /// Make the enclave or the guest debuggable
     #[arg(long)]
     debug: bool,
-    /// Break one rule; see --list-defects
+    /// Break one rule; see --list-defects. `uvm-...` adds an endorsement of the image, and breaks that
     #[arg(long, value_name = "NAME")]
     defect: Option<String>,
     /// List every way in which evidence can be broken, and stop
@@ -152,8 +152,8 @@ pub(crate) fn silicon_folder(data: &Path) -> PathBuf {
 fn list_defects(kind: Option<Kind>, output: &mut Output) {
     let lists = match kind {
         Some(Kind::Intel(_)) => vec![intel::defects()],
-        Some(Kind::Amd(_)) => vec![amd::defects()],
-        None => vec![intel::defects(), amd::defects()],
+        Some(Kind::Amd(form)) => vec![amd::defects(Some(form))],
+        None => vec![intel::defects(), amd::defects(None)],
     };
     let (several, style) = (lists.len() > 1, output.style);
     for (number, (owners, defects)) in lists.into_iter().enumerate() {
@@ -166,6 +166,11 @@ fn list_defects(kind: Option<Kind>, output: &mut Output) {
             output.line(&format!("{name:width$}  {how}; breaks: {rule}"));
         }
     }
+}
+
+/// A defect in a list: its name after a prefix, how the sample is broken, and which rule that breaks.
+fn row(prefix: &str, name: &str, how: &str, rule: &str) -> [String; 3] {
+    [format!("{prefix}{name}"), how.to_owned(), rule.to_owned()]
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
