@@ -9,9 +9,9 @@ use assay_verify::claims::TcbVerdict;
 use assay_verify::sgx::CollateralInput;
 use assay_verify::{AnchorOrigin, Binding, Report, TrustAnchors, UnixTime, VerifyError};
 
-use crate::baseline::Shortfall;
 use crate::claims::TCB_IDENTIFIER;
 use crate::evidence::{Beside, Endorsed, EvidenceClaims, Opened, Outcome, Parsed, Wanted};
+use crate::freshness::Bound;
 use crate::record::RecordDraft;
 use crate::request::Attached;
 use crate::token_body::Parts;
@@ -97,7 +97,7 @@ pub fn appraise(
     };
     let parsed = Parsed::of(kind, &request.evidence, Beside::default());
     let evidence = parsed.open(verifier.anchors, verifier.cache);
-    let endorsements = find(&evidence.wanted(), verifier);
+    let endorsements = find(&evidence, verifier);
     let verified = verify(&evidence, &endorsements, request, verifier, moment.now);
     let record = record.verified(verified.report, verified.tcb, endorsements);
     let Some(claims) = verified.claims else { return record.not_genuine() };
@@ -125,15 +125,12 @@ fn check_request(request: &Request) -> Result<EvidenceKind, Refusal> {
 }
 
 /// What is held for this evidence.
-fn find(wanted: &Wanted, verifier: &Verifier<'_>) -> Endorsements {
-    match wanted {
+fn find(evidence: &Opened<'_>, verifier: &Verifier<'_>) -> Endorsements {
+    match evidence.wanted() {
         Wanted::Intel(platform) => {
-            verifier.collateral.find(platform).map_or(Endorsements::None, Endorsements::Intel)
+            verifier.collateral.find(&platform).map_or(Endorsements::None, Endorsements::Intel)
         }
-        Wanted::Amd(vek) => Endorsements::Amd(AmdEndorsements {
-            vek: vek.and_then(|key| verifier.collateral.find_vek(&key)),
-            crls: verifier.collateral.amd_crls(),
-        }),
+        Wanted::Amd(_) => Endorsements::Amd(AmdEndorsements::find(evidence, verifier.collateral)),
         Wanted::Nothing => Endorsements::None,
     }
 }
@@ -182,8 +179,8 @@ fn decide(
     }
     let policy = policy_in_force(request, provider)?;
     let attached = Attached::of(request)?;
-    let report_data = claims.report_data();
-    let freshness = Freshness::of(request, &attached, report_data, verifier.challenges, moment.now)?;
+    let bound = Bound::new(request, &attached, claims);
+    let freshness = Freshness::of(request, &bound, verifier.challenges, moment.now)?;
     let incoming = claims.incoming(&attached, freshness, verifier.snp);
     let mut rule = None;
     let answer = check_baseline(&policy, &incoming, provider.baseline, claims).and_then(|()| {
@@ -221,16 +218,12 @@ pub(crate) fn check_baseline(
     baseline: &Baseline,
     claims: &EvidenceClaims,
 ) -> Result<(), Refusal> {
-    let below =
-        |shortfall: Shortfall| Refusal::Baseline { found: shortfall.found, demanded: shortfall.demanded };
-    match claims {
-        EvidenceClaims::Sgx(claims) => {
-            let named = named_baseline(policy, incoming)?;
-            baseline.check(&claims.tcb, named.as_deref()).map_err(below)
-        }
+    let named = match claims {
+        EvidenceClaims::Sgx(_) => named_baseline(policy, incoming)?,
         // Policies name baselines of Intel's platforms only.
-        EvidenceClaims::Snp(claims) => baseline.snp.check(claims).map_err(below),
-    }
+        EvidenceClaims::Snp(_) => None,
+    };
+    claims.check_baseline(baseline, named.as_deref())
 }
 
 /// The baseline that the policy's configuration rules name. Several names are read as one that nobody knows, as is a value

@@ -7,13 +7,15 @@ use assay_verify::snp::{AmdCrl, VekKey, VerifiedVek, verify_vek};
 use assay_verify::{TrustAnchors, sha256};
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::{Opened, Wanted};
+
 /// Where verified endorsements come from.
 pub trait CollateralSource: Send + Sync {
     /// The best set for a platform family; one that has expired is better than none, as the report can then say so.
     fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>>;
 
-    /// The certificate of an endorsement key.
-    fn find_vek(&self, key: &VekKey) -> Option<HeldVek>;
+    /// The certificates that fit a report; VLEKs of several providers can.
+    fn find_veks(&self, key: &VekKey) -> Vec<HeldVek>;
 
     /// Every revocation list of AMD that is held.
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>>;
@@ -77,6 +79,15 @@ impl Endorsements {
 }
 
 impl AmdEndorsements {
+    /// What a source holds for this evidence.
+    pub(crate) fn find(evidence: &Opened<'_>, source: &dyn CollateralSource) -> Self {
+        let vek = match evidence.wanted() {
+            Wanted::Amd(Some(key)) => evidence.choose(source.find_veks(&key)),
+            _ => None,
+        };
+        Self { vek, crls: source.amd_crls() }
+    }
+
     fn digest(&self) -> Option<[u8; 32]> {
         let vek = self.vek.iter().map(|held| sha256(&[b"vek", &held.der]));
         let hashes: Vec<[u8; 32]> = vek.chain(self.crls.iter().map(|crl| crl.digest)).collect();
@@ -88,7 +99,7 @@ impl AmdEndorsements {
     #[must_use]
     pub fn to_raw(&self) -> RawAmd {
         RawAmd {
-            vek: self.vek.as_ref().map(|held| hex::encode(&held.der)),
+            vek_sha256: self.vek.as_ref().map(|held| hex::encode(sha256(&[&held.der]))),
             crls: self.crls.iter().map(|crl| hex::encode(crl.der())).collect(),
         }
     }
@@ -104,41 +115,40 @@ pub enum RawEndorsements {
     Amd(RawAmd),
 }
 
-/// Certificates and lists of AMD, hexadecimal of DER.
+/// Certificates and lists of AMD. A VEK certificate names the chip, so only its digest is kept: whoever replays brings it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawAmd {
-    /// The VEK certificate.
+    /// SHA-256 of the VEK certificate, hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vek: Option<String>,
-    /// Revocation lists.
+    pub vek_sha256: Option<String>,
+    /// Revocation lists, hexadecimal of DER.
     pub crls: Vec<String>,
 }
 
 impl RawEndorsements {
-    /// Verifies them again; what does not verify is left out, and shows as a difference.
+    /// Verifies them again, with the VEK certificate of whoever replays; what does not verify is left out, and shows as a
+    /// difference.
     #[must_use]
-    pub fn verify(&self, anchors: &TrustAnchors) -> Endorsements {
+    pub fn verify(&self, vek: Option<&[u8]>, anchors: &TrustAnchors) -> Endorsements {
         match self {
             Self::Intel(raw) => {
                 let collateral = Collateral::verify(raw, anchors).collateral;
                 collateral.map_or(Endorsements::None, |set| Endorsements::Intel(Arc::new(set)))
             }
-            Self::Amd(raw) => Endorsements::Amd(raw.verify(anchors)),
+            Self::Amd(raw) => Endorsements::Amd(raw.verify(vek, anchors)),
         }
     }
 }
 
 impl RawAmd {
-    fn verify(&self, anchors: &TrustAnchors) -> AmdEndorsements {
-        let held = |der: Vec<u8>| {
-            let vek = Arc::new(verify_vek(&der, anchors).ok()?);
+    fn verify(&self, vek: Option<&[u8]>, anchors: &TrustAnchors) -> AmdEndorsements {
+        let held = |der: &[u8]| {
+            let is_named = self.vek_sha256.as_deref() == Some(hex::encode(sha256(&[der])).as_str());
+            let vek = Arc::new(verify_vek(der, anchors).ok().filter(|_| is_named)?);
             Some(HeldVek { vek, der: der.into() })
         };
         let crl = |text: &String| AmdCrl::verify(&hex::decode(text).ok()?, anchors).ok().map(Arc::new);
-        AmdEndorsements {
-            vek: self.vek.as_ref().and_then(|text| hex::decode(text).ok()).and_then(held),
-            crls: self.crls.iter().filter_map(crl).collect(),
-        }
+        AmdEndorsements { vek: vek.and_then(held), crls: self.crls.iter().filter_map(crl).collect() }
     }
 }

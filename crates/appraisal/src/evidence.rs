@@ -14,9 +14,10 @@ use assay_verify::snp::{self, VekKey, VerifiedVek};
 use assay_verify::{AnchorOrigin, Binding, Report, TrustAnchors, UnixTime, Verified, hcl};
 use serde_json::Value;
 
+use crate::baseline::Shortfall;
 use crate::claims::{sgx_attached, sgx_incoming, sgx_service_claims, snp_incoming, snp_service_claims};
 use crate::request::Attached;
-use crate::{AttestationType, Freshness, SnpTrust};
+use crate::{AttestationType, Baseline, Freshness, HeldVek, Refusal, SnpTrust};
 
 /// What evidence is, for verification. Several kinds may be attested under one type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -182,6 +183,18 @@ impl Opened<'_> {
         }
     }
 
+    /// Of several certificates that fit, the one whose key signed; the first if there is none.
+    pub(crate) fn choose(&self, mut candidates: Vec<HeldVek>) -> Option<HeldVek> {
+        let signed = |held: &HeldVek| match self {
+            Self::Snp(opened) => opened.is_signed_by(&held.vek),
+            Self::Hcl(opened, _) => opened.is_signed_by(&held.vek),
+            _ => false,
+        };
+        // The usual case costs no signature check here.
+        let chosen = if candidates.len() > 1 { candidates.iter().position(signed).unwrap_or(0) } else { 0 };
+        (chosen < candidates.len()).then(|| candidates.swap_remove(chosen))
+    }
+
     pub(crate) fn verify(
         &self,
         endorsed: &Endorsed<'_>,
@@ -238,6 +251,15 @@ impl EvidenceClaims {
             Self::Sgx(claims) => &claims.report.report_data,
             Self::Snp(claims) => &claims.report.report_data,
         }
+    }
+
+    /// Whether the platform is at what a provider demands and, of Intel's, at the baseline of this name.
+    pub(crate) fn check_baseline(&self, baseline: &Baseline, named: Option<&str>) -> Result<(), Refusal> {
+        let checked = match self {
+            Self::Sgx(claims) => baseline.check(&claims.tcb, named),
+            Self::Snp(claims) => baseline.snp.check(claims),
+        };
+        checked.map_err(|Shortfall { found, demanded }| Refusal::Baseline { found, demanded })
     }
 
     /// What a policy can read.

@@ -3,12 +3,14 @@
 //! A nonce in the request proves nothing by itself; it counts only where the evidence is bound to it, that is inside the
 //! runtime data whose hash is the report data, or hashed into the report data directly.
 
+use assay_verify::hcl::is_in_user_data;
 use assay_verify::{UnixTime, sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::evidence::EvidenceClaims;
 use crate::request::Attached;
-use crate::{AttachedData, ChallengeCheck, Refusal, Request};
+use crate::{AttachedData, ChallengeCheck, DataType, Refusal, Request};
 
 /// A challenge is a JWS of a few hundred bytes; a longer text is not one of ours.
 const MAX_CHALLENGE: usize = 2048;
@@ -38,7 +40,7 @@ impl Freshness {
         }
     }
 
-    /// Judges a request whose evidence was verified: `report_data` is the verified one, and runtime data is bound by it.
+    /// Judges a request whose evidence was verified, by what it is bound to.
     ///
     /// Only what the token echoes, the nonce, can make it caller-bound; anything else could be picked out of old evidence.
     ///
@@ -47,13 +49,10 @@ impl Freshness {
     /// without a word.
     pub(crate) fn of(
         request: &Request,
-        attached: &Attached,
-        report_data: &[u8; 64],
+        bound: &Bound<'_>,
         challenges: &dyn ChallengeCheck,
         now: UnixTime,
     ) -> Result<Self, Refusal> {
-        let bound =
-            Bound { data: request.runtime_data.as_ref(), json: attached.runtime.as_deref(), report_data };
         // Whether it is ours is asked first: that costs one signature, however long the data is.
         let ours = |text: &str| is_text(text) && challenges.is_ours(text, now);
         if let Some(challenge) = &request.challenge {
@@ -77,19 +76,39 @@ fn is_text(text: &str) -> bool {
     (MIN_NONCE..=MAX_CHALLENGE).contains(&text.len())
 }
 
-/// What the evidence is bound to.
-struct Bound<'a> {
+/// What verified evidence is bound to.
+pub(crate) struct Bound<'a> {
     data: Option<&'a AttachedData>,
     /// The same data, if it is JSON.
     json: Option<&'a Value>,
+    /// The guest's own data, which a paravisor's claims bind.
+    beside: Option<&'a [u8]>,
     report_data: &'a [u8; 64],
 }
 
-impl Bound<'_> {
+impl<'a> Bound<'a> {
+    pub(crate) fn new(request: &'a Request, attached: &'a Attached, claims: &'a EvidenceClaims) -> Self {
+        Self {
+            data: request.runtime_data.as_ref(),
+            json: attached.runtime.as_deref(),
+            beside: None,
+            report_data: claims.report_data(),
+        }
+    }
+
+    /// With data that verification found bound by the claims of a paravisor.
+    pub(crate) fn beside(self, data: Option<&'a [u8]>) -> Self {
+        Self { beside: data, ..self }
+    }
+
     /// In JSON a text is carried as a whole value, so that no piece of other members passes for it.
     fn carries(&self, text: &str) -> bool {
+        self.beside.is_some_and(|data| holds(data, text)) || self.data_carries(text)
+    }
+
+    fn data_carries(&self, text: &str) -> bool {
         match (self.json, self.data) {
-            (Some(json), _) => has_value(json, text),
+            (Some(json), _) => has_value(json, text) || has_user_data_of(json, text),
             (None, Some(data)) => memchr::memmem::find(&data.data, text.as_bytes()).is_some(),
             (None, None) => self.hash_is_report_data(text),
         }
@@ -109,6 +128,23 @@ impl Bound<'_> {
         ["challenge", "nonce"]
             .map(|name| json.and_then(|json| json.get(name)).and_then(Value::as_str).map(str::to_owned))
     }
+}
+
+/// As in runtime data: in JSON as a whole value, else as it is.
+fn holds(data: &[u8], text: &str) -> bool {
+    let attached = AttachedData { data: data.to_vec(), data_type: DataType::Json };
+    match attached.json() {
+        Ok(Some(json)) => has_value(&json, text),
+        _ => memchr::memmem::find(data, text.as_bytes()).is_some(),
+    }
+}
+
+/// Guests hand 64 bytes to their paravisor, which shows them in its claims: too few for a challenge, enough for its hash.
+fn has_user_data_of(json: &Value, text: &str) -> bool {
+    let mut data = [0; 64];
+    let shown = json.get("user-data").and_then(Value::as_str);
+    shown.is_some_and(|shown| hex::decode_to_slice(shown, &mut data).is_ok())
+        && is_in_user_data(&data, text.as_bytes())
 }
 
 /// Whether a string or number somewhere in JSON is this text. Depth is bounded where the JSON was read.

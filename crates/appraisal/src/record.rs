@@ -310,6 +310,8 @@ pub struct ReplayInputs<'a> {
     pub policy_signer: Option<&'a serde_json::Value>,
     /// What judged besides what came with the evidence.
     pub endorsements: Option<&'a RawEndorsements>,
+    /// The VEK certificate, DER, if the service held it: a record names it by its digest only.
+    pub vek: Option<&'a [u8]>,
     /// The roots that are believed.
     pub anchors: &'a TrustAnchors,
 }
@@ -417,7 +419,7 @@ struct Replayed {
 
 impl Replayed {
     fn new(record: &DecisionRecord, inputs: &ReplayInputs<'_>) -> Self {
-        let endorsements = inputs.endorsements.map(|raw| raw.verify(inputs.anchors));
+        let endorsements = inputs.endorsements.map(|raw| raw.verify(inputs.vek, inputs.anchors));
         Self {
             endorsements: endorsements.unwrap_or(Endorsements::None),
             challenge_was_genuine: record.freshness == Some(Freshness::Challenge),
@@ -430,8 +432,8 @@ impl CollateralSource for Replayed {
         self.endorsements.intel().cloned()
     }
 
-    fn find_vek(&self, _key: &VekKey) -> Option<HeldVek> {
-        self.endorsements.amd().vek
+    fn find_veks(&self, _key: &VekKey) -> Vec<HeldVek> {
+        self.endorsements.amd().vek.into_iter().collect()
     }
 
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {

@@ -1,12 +1,13 @@
 //! What an operator demands of SEV-SNP evidence beyond signatures, and what it says of images.
 
+use std::sync::Arc;
+
+use assay_evidence::snp::Report as SnpReport;
+use assay_verify::AnchorOrigin;
 use assay_verify::claims::SnpClaims;
-use assay_verify::snp::{CrlMode, Crls, Requirements, VlekProviders};
+use assay_verify::snp::{AmdCrl, CrlMode, Crls, Requirements, VlekProviders};
 use assay_verify::uvm::{Issuer, MICROSOFT_TIME_STAMP_PCA_2010, TrustedIssuers};
 use serde::{Deserialize, Serialize};
-
-use assay_verify::snp::AmdCrl;
-use std::sync::Arc;
 
 /// The demands of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,7 +65,14 @@ impl SnpTrust {
     }
 
     /// The compliance status: of the image's issuer if it was endorsed, else of the operator's list.
+    ///
+    /// The measurement says nothing of the guest policy or of who asked for the report: a good image that the host can read,
+    /// or below which something else runs, is not compliant.
     pub(crate) fn compliance<'a>(&'a self, claims: &'a SnpClaims) -> Option<&'a str> {
+        let SnpReport { policy, vmpl, .. } = &claims.report;
+        if policy.is_debug_allowed() || policy.is_migration_allowed() || *vmpl != 0 {
+            return None;
+        }
         let endorsed = claims.image.as_ref().and_then(|image| image.status.as_deref());
         endorsed.or_else(|| {
             let listed = self.compliant.iter().find(|image| image.is(claims));
@@ -129,6 +137,13 @@ pub struct IssuerRecord {
     /// The value of `x-ms-compliance-status`; empty if there is none.
     #[serde(default)]
     pub status: String,
+    /// Who says that it is believed: `vendor`, `operator` or `simulated`.
+    #[serde(default = "operator")]
+    pub origin: String,
+}
+
+fn operator() -> String {
+    AnchorOrigin::Operator.as_str().to_owned()
 }
 
 impl IssuerRecord {
@@ -138,14 +153,19 @@ impl IssuerRecord {
             feed: issuer.feed.clone(),
             minimum_svn: issuer.minimum_svn,
             status: issuer.status.clone(),
+            origin: issuer.origin.as_str().to_owned(),
         }
     }
 }
 
 impl From<IssuerRecord> for Issuer {
     fn from(record: IssuerRecord) -> Self {
-        let IssuerRecord { did, feed, minimum_svn, status } = record;
-        Self { did, feed, minimum_svn, status }
+        let IssuerRecord { did, feed, minimum_svn, status, origin } = record;
+        let known = [AnchorOrigin::Vendor, AnchorOrigin::Operator];
+        // What nobody knows counts least.
+        let origin =
+            known.into_iter().find(|known| known.as_str() == origin).unwrap_or(AnchorOrigin::Simulated);
+        Self { did, feed, minimum_svn, status, origin }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assay_policy::Limits;
+use assay_policy::{ClaimSet, Limits};
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, CollateralVerification, RawCollateral};
 use assay_verify::sgx::CollateralInput;
@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::appraise::check_baseline;
-use crate::evidence::{Beside, Endorsed, EvidenceClaims, Outcome, Parsed, Wanted};
+use crate::evidence::{Beside, Endorsed, EvidenceClaims, Opened, Outcome, Parsed, Wanted};
+use crate::freshness::Bound;
 use crate::request::Attached;
 use crate::token_body::origin_claim;
 use crate::{
@@ -25,6 +26,13 @@ static CHALLENGE: CheckDef = CheckDef {
     id: "appraisal.challenge",
     title: "the evidence is bound to a challenge of this service that has not expired",
     reference: "Assay, docs/http.md, challenges",
+};
+
+/// What a provider demands beyond genuine evidence is no part of verification either.
+static BASELINE: CheckDef = CheckDef {
+    id: "appraisal.baseline",
+    title: "the platform is not below the provider's baseline",
+    reference: "Assay, docs/running.md, baselines",
 };
 
 /// What to judge, and with what.
@@ -40,6 +48,8 @@ pub struct JudgeInput<'a> {
     pub runtime_data: Option<&'a [u8]>,
     /// What that data is declared to be; undeclared, it counts as JSON if it is JSON.
     pub runtime_data_type: Option<DataType>,
+    /// The data whose hash the host must have named at launch.
+    pub init_time_data: Option<&'a [u8]>,
     /// A nonce to which the evidence must be bound.
     pub nonce: Option<&'a [u8]>,
     /// A challenge of this service to which the evidence must be bound.
@@ -52,6 +62,8 @@ pub struct JudgeInput<'a> {
     pub snp: JudgeSnp<'a>,
     /// A policy to evaluate over the claims.
     pub policy: Option<&'a str>,
+    /// What the provider demands of platforms; offline there is none.
+    pub baseline: Option<&'a Baseline>,
     /// The time to judge at.
     pub now: UnixTime,
     /// The roots that are believed.
@@ -83,7 +95,12 @@ pub enum JudgeSnp<'a> {
         trust: &'a SnpTrust,
     },
     /// As a service demands it.
-    Service(&'a SnpTrust),
+    Service {
+        /// Issuers of images, and the rest.
+        trust: &'a SnpTrust,
+        /// What the service holds: certificates, and lists, which judge whatever the caller brings.
+        held: &'a dyn crate::CollateralSource,
+    },
 }
 
 /// A judgement. Its JSON form is fixed.
@@ -175,8 +192,8 @@ pub fn judge(input: &JudgeInput<'_>) -> Result<Verdict, Refusal> {
     let cache = ChainCache::new(8);
     let parsed = Parsed::of(input.kind, input.evidence, input.beside);
     let evidence = parsed.open(input.anchors, &cache);
-    let judged_with = JudgedWith::find(&evidence.wanted(), input, &cache);
-    let binding = Binding { runtime_data: input.runtime_data, init_time_data: None, nonce: input.nonce };
+    let judged_with = JudgedWith::find(&evidence, input, &cache);
+    let binding = input.binding();
     let endorsed = judged_with.endorsed(input.snp.trust());
     let outcome = evidence.verify(&endorsed, &binding, (input.anchors, &cache, input.now));
     let facts = judged_with.collateral.verified().map(CollateralFacts::of);
@@ -191,7 +208,7 @@ fn conclude(
     policy: Option<&ActivePolicy>,
 ) -> Result<Verdict, Refusal> {
     let Outcome { report, tcb, claims } = outcome;
-    let request = as_request(input, own_runtime_data);
+    let request = input.as_request(own_runtime_data);
     let trust = input.snp.trust();
     let (mut shown, mut decided) = (None, None);
     let mut error = report.first_error().map(VerdictError::of);
@@ -202,8 +219,10 @@ fn conclude(
         match freshness(input, &request, &attached, claims) {
             Ok(freshness) => {
                 shown = Some(all_claims(claims, &attached, freshness, trust));
-                let evaluated = policy.map(|policy| evaluate(policy, claims, &attached, freshness, trust));
-                decided = evaluated.transpose()?;
+                checks.extend(input.baseline.map(|baseline| baseline_check(baseline, claims)));
+                let incoming = claims.incoming(&attached, freshness, trust);
+                decided =
+                    policy.map(|policy| evaluate(policy, claims, &incoming, input.baseline)).transpose()?;
                 challenge = Ok(());
             }
             Err(refusal) => {
@@ -227,22 +246,39 @@ fn conclude(
     })
 }
 
-/// The input in the shape that claims and freshness are made from. What the evidence binds by itself is its runtime data.
-fn as_request(input: &JudgeInput<'_>, own_runtime_data: Option<&[u8]>) -> Request {
-    let runtime_data = own_runtime_data.or(input.runtime_data).map(|data| {
-        let json = AttachedData { data: data.to_vec(), data_type: DataType::Json };
-        let guessed = || if json.json().is_ok() { DataType::Json } else { DataType::Binary };
-        AttachedData { data_type: input.runtime_data_type.unwrap_or_else(guessed), ..json }
-    });
-    Request {
-        kind: input.kind.attestation_type(),
-        evidence: Vec::new(),
-        runtime_data,
-        init_time_data: None,
-        nonce: None,
-        challenge: input.challenge.map(str::to_owned),
-        draft_policy: None,
+impl JudgeInput<'_> {
+    const fn binding(&self) -> Binding<'_> {
+        Binding { runtime_data: self.runtime_data, init_time_data: self.init_time_data, nonce: self.nonce }
     }
+
+    /// The input in the shape that claims and freshness are made from. What the evidence binds by itself is its runtime data.
+    fn as_request(&self, own_runtime_data: Option<&[u8]>) -> Request {
+        let runtime_data = own_runtime_data.or(self.runtime_data);
+        Request {
+            kind: self.kind.attestation_type(),
+            evidence: Vec::new(),
+            runtime_data: runtime_data.map(|data| attached(data, self.runtime_data_type)),
+            init_time_data: self.init_time_data.map(|data| attached(data, None)),
+            nonce: None,
+            challenge: self.challenge.map(str::to_owned),
+            draft_policy: None,
+        }
+    }
+}
+
+fn attached(data: &[u8], declared: Option<DataType>) -> AttachedData {
+    let json = AttachedData { data: data.to_vec(), data_type: DataType::Json };
+    let guessed = || if json.json().is_ok() { DataType::Json } else { DataType::Binary };
+    AttachedData { data_type: declared.unwrap_or_else(guessed), ..json }
+}
+
+/// Below it, the attest routes refuse the platform; here it is shown with everything else.
+fn baseline_check(baseline: &Baseline, claims: &EvidenceClaims) -> Check {
+    let (outcome, detail) = match claims.check_baseline(baseline, None) {
+        Ok(()) => (CheckOutcome::Pass, BASELINE.title.into()),
+        Err(refusal) => (CheckOutcome::Warn, refusal.message().into()),
+    };
+    Check { rule: &BASELINE, outcome, detail, expected: None, actual: None, error: None }
 }
 
 fn freshness(
@@ -253,7 +289,8 @@ fn freshness(
 ) -> Result<Freshness, Refusal> {
     let none = NoChallenges;
     let challenges: &dyn ChallengeCheck = input.challenges.unwrap_or(&none);
-    Ok(match Freshness::of(request, attached, claims.report_data(), challenges, input.now)? {
+    let bound = Bound::new(request, attached, claims).beside(input.runtime_data);
+    Ok(match Freshness::of(request, &bound, challenges, input.now)? {
         // Verification has refused evidence that is not bound to the nonce.
         Freshness::Unbound if input.nonce.is_some() => Freshness::CallerBound,
         freshness => freshness,
@@ -286,13 +323,12 @@ fn all_claims(
 fn evaluate(
     policy: &ActivePolicy,
     claims: &EvidenceClaims,
-    attached: &Attached,
-    freshness: Freshness,
-    trust: &SnpTrust,
+    incoming: &ClaimSet,
+    baseline: Option<&Baseline>,
 ) -> Result<PolicyVerdict, Refusal> {
-    let incoming = claims.incoming(attached, freshness, trust);
     // Offline there is no provider whose baseline would hold; one that the policy names holds all the same.
-    if let Err(refusal) = check_baseline(policy, &incoming, &Baseline::accept_all(), claims) {
+    let accept_all = Baseline::accept_all();
+    if let Err(refusal) = check_baseline(policy, incoming, baseline.unwrap_or(&accept_all), claims) {
         return match refusal {
             Refusal::Baseline { .. } => Ok(PolicyVerdict {
                 decision: "deny",
@@ -303,7 +339,7 @@ fn evaluate(
             other => Err(other),
         };
     }
-    let evaluation = assay_policy::evaluate(policy.program(), &incoming, &Limits::default())
+    let evaluation = assay_policy::evaluate(policy.program(), incoming, &Limits::default())
         .map_err(Refusal::PolicyEvaluation)?;
     let rule = evaluation.decision.rule();
     let rule =
@@ -315,7 +351,7 @@ fn evaluate(
 impl<'a> JudgeSnp<'a> {
     const fn trust(&self) -> &'a SnpTrust {
         match self {
-            Self::Offline { trust, .. } | Self::Service(trust) => trust,
+            Self::Offline { trust, .. } | Self::Service { trust, .. } => trust,
         }
     }
 }
@@ -348,28 +384,22 @@ enum JudgedCollateral<'a> {
 }
 
 impl<'a> JudgedWith<'a> {
-    fn find(wanted: &Wanted, input: &JudgeInput<'a>, cache: &ChainCache) -> Self {
+    fn find(evidence: &Opened<'_>, input: &JudgeInput<'a>, cache: &ChainCache) -> Self {
         let mut found = Self {
-            collateral: JudgedCollateral::find(wanted, input, cache),
+            collateral: JudgedCollateral::find(&evidence.wanted(), input, cache),
             amd: AmdEndorsements::default(),
             crl: Given::Nothing,
         };
-        if let (Wanted::Amd(vek), JudgeCollateral::Source(source)) = (wanted, input.collateral) {
-            found.amd.vek = vek.and_then(|key| source.find_vek(&key));
-        }
-        match (input.snp, input.collateral) {
-            (JudgeSnp::Service(trust), JudgeCollateral::Source(source)) => {
-                found.amd.crls = source.amd_crls();
+        match input.snp {
+            JudgeSnp::Service { trust, held } => {
+                found.amd = AmdEndorsements::find(evidence, held);
                 found.crl = Given::Service(trust.crl_mode);
             }
-            (JudgeSnp::Service(trust), _) => found.crl = Given::Service(trust.crl_mode),
-            (JudgeSnp::Offline { crl: Some(list), .. }, _) => {
-                match AmdCrl::verify_file(list, input.anchors) {
-                    Ok(list) => (found.amd.crls, found.crl) = (vec![Arc::new(list)], Given::List),
-                    Err(error) => found.crl = Given::Refused(error),
-                }
-            }
-            (JudgeSnp::Offline { crl: None, .. }, _) => {}
+            JudgeSnp::Offline { crl: Some(list), .. } => match AmdCrl::verify_file(list, input.anchors) {
+                Ok(list) => (found.amd.crls, found.crl) = (vec![Arc::new(list)], Given::List),
+                Err(error) => found.crl = Given::Refused(error),
+            },
+            JudgeSnp::Offline { crl: None, .. } => {}
         }
         found
     }

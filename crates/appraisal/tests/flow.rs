@@ -41,8 +41,8 @@ impl CollateralSource for Known {
         self.0.clone()
     }
 
-    fn find_vek(&self, _key: &VekKey) -> Option<HeldVek> {
-        None
+    fn find_veks(&self, _key: &VekKey) -> Vec<HeldVek> {
+        Vec::new()
     }
 
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
@@ -135,6 +135,7 @@ impl Rig {
                 policy: Some(setting.policy.text()),
                 policy_signer: None,
                 endorsements: endorsements.as_ref(),
+                vek: None,
                 anchors: &self.anchors,
             },
         )

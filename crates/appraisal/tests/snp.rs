@@ -61,8 +61,8 @@ impl CollateralSource for Held {
         None
     }
 
-    fn find_vek(&self, key: &VekKey) -> Option<HeldVek> {
-        self.veks.iter().find(|held| key.fits(&held.vek)).cloned()
+    fn find_veks(&self, key: &VekKey) -> Vec<HeldVek> {
+        self.veks.iter().filter(|held| key.fits(&held.vek)).cloned().collect()
     }
 
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
@@ -250,7 +250,12 @@ fn a_certificate_that_is_held_stands_in_for_one_that_did_not_come() {
     let assay_appraisal::Endorsements::Amd(endorsements) = &appraisal.endorsements else { panic!() };
     let kept: RawEndorsements =
         serde_json::from_value(serde_json::to_value(endorsements.to_raw()).unwrap()).unwrap();
-    let again = |endorsements: Option<&RawEndorsements>| {
+    // The certificate names the chip, so what is kept names only the certificate.
+    let text = serde_json::to_string(&kept).unwrap();
+    let chip_id = hex::encode(&sample.report[0x1a0..0x1e0]);
+    assert!(!text.contains(&chip_id) && text.len() < 4000, "{text}");
+    let other = rig.sample(&bound()).vek;
+    let again = |endorsements: Option<&RawEndorsements>, vek: Option<&[u8]>| {
         replay(
             &appraisal.record,
             &ReplayInputs {
@@ -258,12 +263,17 @@ fn a_certificate_that_is_held_stands_in_for_one_that_did_not_come() {
                 policy: None,
                 policy_signer: None,
                 endorsements,
+                vek,
                 anchors: &rig.anchors,
             },
         )
     };
-    assert_eq!(again(Some(&kept)).differences, []);
-    assert!(!again(None).is_same());
+    assert_eq!(again(Some(&kept), Some(&sample.vek)).differences, []);
+    for (endorsements, vek) in
+        [(None, None), (None, Some(&sample.vek[..])), (Some(&kept), None), (Some(&kept), Some(&other))]
+    {
+        assert!(!again(endorsements, vek).is_same());
+    }
 }
 
 #[test]
@@ -337,6 +347,48 @@ fn images_are_compliant_only_if_the_operator_says_so() {
     }
 }
 
+/// The measurement says nothing of the guest policy, which the host chooses, or of who asks.
+#[test]
+fn a_good_image_is_not_compliant_where_the_host_can_read_it() {
+    let mut rig = Rig::new();
+    rig.policy = "version=1.0; authorizationrules { => permit(); }; issuancerules {};".to_owned();
+    let image = CompliantImage {
+        measurement: Some("09".repeat(48)),
+        id_key_digest: None,
+        minimum_guest_svn: 0,
+        status: "my-compliant-cvm".to_owned(),
+    };
+    rig.trust.compliant = vec![image];
+    let policy = ReportSpec::default().policy;
+    for (spec, compliant) in [
+        (bound(), true),
+        (ReportSpec { policy: policy | amd::POLICY_DEBUG, ..bound() }, false),
+        (ReportSpec { policy: policy | amd::POLICY_MIGRATE_MA, ..bound() }, false),
+        (ReportSpec { vmpl: 1, ..bound() }, false),
+    ] {
+        let sample = rig.sample(&ReportSpec { measurement: [9; 48], ..spec });
+        let token = rig.token(&request(&azure(&sample)));
+        assert_eq!(token.get("x-ms-compliance-status").is_some(), compliant);
+    }
+}
+
+/// VLEKs of two providers differ in nothing that a report says, so the one that signed is found by trying.
+#[test]
+fn of_several_certificates_that_fit_the_one_that_signed_is_taken() {
+    let mut rig = Rig::new();
+    let spec = ChipSpec::new(amd::Product::Milan, VekKind::Vlek);
+    rig.trust.vlek_providers = vec![spec.csp_id.clone()];
+    let samples: Vec<Sample> = (0..3).map(|_| rig.amd.sample(&spec, &bound(), NOW).unwrap()).collect();
+    for sample in &samples {
+        let vek = Arc::new(verify_vek(&sample.vek, &rig.anchors).unwrap());
+        rig.held.veks.push(HeldVek { vek, der: sample.vek.clone().into() });
+    }
+    for sample in &samples {
+        let bare = json!({ "SnpReport": URL_SAFE_NO_PAD.encode(&sample.report) });
+        assert_eq!(rig.token(&request(&bare))["x-assay-snp-signing-key"], "VLEK");
+    }
+}
+
 fn judged(rig: &Rig, kind: EvidenceKind, evidence: &[u8], beside: Beside<'_>) -> Verdict {
     let input = JudgeInput {
         kind,
@@ -344,12 +396,14 @@ fn judged(rig: &Rig, kind: EvidenceKind, evidence: &[u8], beside: Beside<'_>) ->
         beside,
         runtime_data: None,
         runtime_data_type: None,
+        init_time_data: None,
         nonce: None,
         challenge: None,
         challenges: None,
         collateral: JudgeCollateral::Missing,
         snp: JudgeSnp::Offline { crl: None, trust: &rig.trust },
         policy: None,
+        baseline: None,
         now: UnixTime(NOW),
         anchors: &rig.anchors,
     };

@@ -15,6 +15,9 @@ use assay_verify::{TrustAnchors, UnixTime, sha256};
 /// File names that may hold something of AMD's.
 pub(crate) const EXTENSIONS: [&str; 5] = ["der", "crt", "cer", "pem", "crl"];
 
+/// As many are offered for one report, which costs up to one signature check each.
+const MAX_CANDIDATES: usize = 8;
+
 /// A verified VEK certificate with the bytes it was made from.
 #[derive(Clone, Debug)]
 pub struct VekCertificate {
@@ -37,7 +40,7 @@ struct Chip {
 pub(crate) struct AmdHeld {
     veks: HashMap<Chip, Vec<VekCertificate>>,
     vek_count: usize,
-    /// The newest list of each root.
+    /// The newest list of each root, and older ones that name what the newest does not.
     crls: Vec<Arc<AmdCrl>>,
     /// What files held, by the SHA-256 of their bytes: a signature is checked once.
     files: HashMap<[u8; 32], AmdDocument>,
@@ -90,14 +93,18 @@ impl AmdHeld {
         &self.crls
     }
 
-    /// The certificate for a report: of several that fit, the one that is valid longest.
-    pub(crate) fn find(&self, key: &VekKey) -> Option<&VekCertificate> {
+    /// The certificates that fit a report, those that are valid longest first. A chip renews its certificate, and VLEKs of
+    /// different providers differ in nothing that a report says.
+    pub(crate) fn find(&self, key: &VekKey) -> Vec<VekCertificate> {
         let chip_id = match key.kind {
             SigningKey::Vcek => key.chip_id,
             SigningKey::Vlek => [0; 64],
         };
-        let of_chip = self.veks.get(&Chip { kind: key.kind, chip_id })?;
-        of_chip.iter().filter(|held| key.fits(&held.vek)).max_by_key(|held| held.vek.window().until)
+        let of_chip = self.veks.get(&Chip { kind: key.kind, chip_id }).into_iter().flatten();
+        let mut fitting: Vec<VekCertificate> = of_chip.filter(|held| key.fits(&held.vek)).cloned().collect();
+        fitting.sort_by_key(|held| std::cmp::Reverse(held.vek.window().until));
+        fitting.truncate(MAX_CANDIDATES);
+        fitting
     }
 
     /// What a file of these bytes was found to hold.
@@ -111,7 +118,7 @@ impl AmdHeld {
         self.add(document);
     }
 
-    /// Takes a document in. A list that is older than the one held for its root rolls nothing back.
+    /// Takes a document in. No list takes away what another one revoked.
     fn add(&mut self, document: AmdDocument) {
         match document {
             AmdDocument::Vek(held) => {
@@ -122,11 +129,12 @@ impl AmdHeld {
                     self.vek_count = self.vek_count.saturating_add(1);
                 }
             }
-            AmdDocument::Crl(list) => match self.crls.iter_mut().find(|held| held.is_of_same_root(&list)) {
-                Some(held) if held.window.from < list.window.from => *held = list,
-                Some(_) => {}
-                None => self.crls.push(list),
-            },
+            AmdDocument::Crl(list) => {
+                if !self.crls.iter().any(|held| held.supersedes(&list)) {
+                    self.crls.retain(|held| !list.supersedes(held));
+                    self.crls.push(list);
+                }
+            }
         }
     }
 

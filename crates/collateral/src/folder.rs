@@ -131,13 +131,13 @@ impl CollateralFolder {
         self.sets.load().newer_than(given).map(Entry::of)
     }
 
-    /// The VEK certificate that a report needs, valid now or not.
+    /// The VEK certificates that fit a report, valid now or not; those that are valid longest first.
     #[must_use]
-    pub fn find_vek(&self, key: &VekKey) -> Option<VekCertificate> {
-        self.amd.load().find(key).cloned()
+    pub fn find_veks(&self, key: &VekKey) -> Vec<VekCertificate> {
+        self.amd.load().find(key)
     }
 
-    /// AMD's revocation lists, the newest of each root.
+    /// AMD's revocation lists: the newest of each root, and older ones that name what the newest does not.
     #[must_use]
     pub fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
         self.amd.load().crls().to_vec()

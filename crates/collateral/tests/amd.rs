@@ -64,21 +64,21 @@ fn certificates_are_found_by_chip_and_tcb_whatever_their_form() {
             let (chip, other) = (amd.chip(&spec, NOW).unwrap(), amd.chip(&spec, NOW).unwrap());
             let dir = TempDir::new().unwrap();
             let folder = folder(&dir, &amd);
-            assert!(folder.find_vek(&key(&chip, &spec)).is_none());
+            assert!(folder.find_veks(&key(&chip, &spec)).is_empty());
             fs::write(dir.path().join(name), form(&chip)).unwrap();
             let reload = folder.reload();
             assert_eq!(reload.problems, [], "{name}");
-            let found = folder.find_vek(&key(&chip, &spec)).unwrap();
+            let found = folder.find_veks(&key(&chip, &spec)).remove(0);
             assert_eq!((&found.der[..], folder.vek_count()), (chip.vek(), 1));
             // A VCEK is of one chip; a VLEK of none.
-            let of_other = folder.find_vek(&key(&other, &spec));
-            assert_eq!(of_other.is_some(), kind == VekKind::Vlek);
+            let of_other = folder.find_veks(&key(&other, &spec));
+            assert_eq!(of_other.len() == 1, kind == VekKind::Vlek);
             let mut newer = spec.clone();
             newer.tcb.microcode += 1;
-            assert!(folder.find_vek(&key(&chip, &newer)).is_none(), "another TCB has another key");
+            assert!(folder.find_veks(&key(&chip, &newer)).is_empty(), "another TCB has another key");
             fs::remove_file(dir.path().join(name)).unwrap();
             folder.reload();
-            assert!(folder.find_vek(&key(&chip, &spec)).is_none());
+            assert!(folder.find_veks(&key(&chip, &spec)).is_empty());
         }
     }
 }
@@ -124,6 +124,48 @@ fn lists_go_forward_only_and_stay() {
     fs::remove_file(&path).unwrap();
     folder.reload();
     assert_eq!(issued(&folder), Some(first + DAY), "nor does a missing file");
+}
+
+/// VLEKs of two providers differ in nothing that a report says; one of a chip's two certificates lives longer.
+#[test]
+fn every_certificate_that_fits_is_offered() {
+    let mut amd = vendor();
+    let dir = TempDir::new().unwrap();
+    let folder = folder(&dir, &amd);
+    let spec = ChipSpec::new(Simulated::Milan, VekKind::Vlek);
+    let chips: Vec<_> = [NOW, NOW + DAY, NOW - DAY].map(|at| amd.chip(&spec, at).unwrap()).into();
+    for (number, chip) in chips.iter().enumerate() {
+        fs::write(dir.path().join(format!("{number}.der")), chip.vek()).unwrap();
+    }
+    folder.reload();
+    let found = folder.find_veks(&key(&chips[0], &spec));
+    let expected = [1, 0, 2].map(|number: usize| chips[number].vek());
+    assert_eq!(found.iter().map(|held| &held.der[..]).collect::<Vec<_>>(), expected);
+}
+
+/// AMD publishes a list for VCEKs and one for VLEKs, both signed by the same root.
+#[test]
+fn a_newer_list_does_not_take_away_what_an_older_one_revoked() {
+    let mut amd = vendor();
+    let dir = TempDir::new().unwrap();
+    let clean = |at| amd.crl(Simulated::Milan, at).unwrap();
+    fs::write(dir.path().join("new.crl"), clean(NOW)).unwrap();
+    fs::write(dir.path().join("old-and-clean.crl"), clean(NOW - 2 * DAY)).unwrap();
+    amd.revoke_intermediate(Simulated::Milan, VekKind::Vcek);
+    let revoking = |at| amd.crl(Simulated::Milan, at).unwrap();
+    fs::write(dir.path().join("old.crl"), revoking(NOW - DAY)).unwrap();
+    let folder = folder(&dir, &amd);
+    for name in ["", "old.crl", "new.crl"] {
+        if !name.is_empty() {
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        folder.reload();
+        assert_eq!(folder.amd_crls().len(), 2, "the newest, and the one that revokes");
+    }
+    fs::write(dir.path().join("newest.crl"), revoking(NOW + DAY)).unwrap();
+    folder.reload();
+    let dates: Vec<_> = folder.amd_crls().iter().map(|list| list.window.from.0).collect();
+    assert_eq!((folder.amd_crls().len(), folder.newest_vendor_date().unwrap().0), (1, dates[0]));
 }
 
 #[test]

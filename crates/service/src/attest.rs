@@ -90,8 +90,9 @@ impl CollateralSource for HeldCollateral {
         self.0.find(platform)
     }
 
-    fn find_vek(&self, key: &VekKey) -> Option<HeldVek> {
-        self.0.find_vek(key).map(|held| HeldVek { vek: held.vek, der: held.der })
+    fn find_veks(&self, key: &VekKey) -> Vec<HeldVek> {
+        let held = self.0.find_veks(key).into_iter();
+        held.map(|held| HeldVek { vek: held.vek, der: held.der }).collect()
     }
 
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {

@@ -110,7 +110,7 @@ impl Simulated {
         if let Some(signer) = UvmSigner::load(&self.folder)? {
             let (did, feed) = (signer.did(), signer.feed().to_owned());
             let status = "simulated-uvm".to_owned();
-            let issuer = Issuer { did, feed, minimum_svn: 0, status };
+            let issuer = Issuer { did, feed, minimum_svn: 0, status, origin: AnchorOrigin::Simulated };
             trust.snp.image_issuers = trust.snp.image_issuers.with(issuer);
             trust.snp.time_stamp_authorities.push(signer.time_stamp_authority());
         }

@@ -12,8 +12,11 @@
 
 mod common;
 
+use std::path::Path;
+
 use assay_service::config::Overrides;
-use assay_silicon::amd::{Defect, Form, SimulateOptions, VekKind};
+use assay_silicon::amd::{Defect, Form, SimulateOptions, Simulated, VekKind};
+use assay_silicon::hcl::{self, HclSpec};
 use assay_silicon::uvm::{EndorsementSpec, UvmSigner};
 use assay_token::base64url;
 use common::{TestService, vectors};
@@ -150,6 +153,18 @@ async fn certificates_come_from_the_folder() {
     let (_, envelope) = assay_service::audit::find(service.app.store.as_ref(), id).unwrap();
     assert_eq!(envelope.blobs.keys().collect::<Vec<_>>(), ["collateral", "policy"]);
     assert_eq!(envelope.record.snp.unwrap().crl, "soft-fail");
+    // Nowhere under the data folder but in the operator's own file does the chip's id stand.
+    let chip_id = &simulated.evidence[0x1a0..0x1e0];
+    let holds = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap();
+        [hex::encode(chip_id).as_bytes(), chip_id]
+            .iter()
+            .any(|id| bytes.windows(id.len()).any(|window| window == *id))
+    };
+    assert!(holds(&service.data().join("collateral").join("node-7.der")));
+    let store = service.data().join("store");
+    let files: Vec<_> = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty() && !files.iter().any(|file| holds(file)), "{files:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,6 +232,122 @@ async fn readers_see_every_check() {
         .as_admin("POST", "/v1/appraisals", json!({ "kind": "tdx", "evidence": "AAAA" }).to_string())
         .await;
     assert_eq!(reply.problem(), (400, "NotSupported".into(), "attestation-type-not-supported".into()));
+}
+
+/// Whatever the caller brings, what the service holds judges.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_other_kinds_do_not_switch_off_what_the_service_holds() {
+    let service = TestService::with_amd("").await;
+    let snp = service.simulate_snp(&SimulateOptions::default());
+    let judge = async |body: Value| service.as_admin("POST", "/v1/appraisals", body.to_string()).await;
+    let evidence = base64url::encode(&snp.evidence);
+    let body = json!({ "kind": "snp", "evidence": evidence, "vek": snp.chain_pem, "collateral": {} });
+    assert_eq!(judge(body).await.problem(), (400, "InvalidParameter".into(), "collateral".into()));
+    let body = json!({ "kind": "sgx", "evidence": "AAAA", "vek": snp.chain_pem });
+    assert_eq!(judge(body).await.problem(), (400, "InvalidParameter".into(), "vek".into()));
+
+    let revoked = SimulateOptions { defect: Some(Defect::IntermediateRevoked), ..SimulateOptions::default() };
+    std::fs::write(service.data().join("collateral").join("a.crl"), service.simulate_snp(&revoked).crl)
+        .unwrap();
+    service.app.collateral.0.reload();
+    let body = json!({ "kind": "snp", "evidence": evidence, "vek": snp.chain_pem });
+    let verdict = judge(body).await.ok();
+    assert_eq!(verdict["error"]["code"], "certificate-revoked");
+}
+
+/// A judgement is made by what the provider demands, and shows what the attest routes would do.
+#[tokio::test(flavor = "multi_thread")]
+async fn judgements_show_the_baseline_and_what_the_host_named() {
+    let service = TestService::with_amd("[baseline.snp.milan]\nmicrocode = 255\n").await;
+    let policy = b"package policy";
+    let host_data = assay_verify::sha256(&[policy]);
+    let options = SimulateOptions { host_data: Some(host_data), ..SimulateOptions::default() };
+    let snp = service.simulate_snp(&options);
+    let judge = async |init_time: &[u8]| {
+        let body = json!({
+            "kind": "snp", "evidence": base64url::encode(&snp.evidence), "vek": snp.chain_pem,
+            "initTimeData": { "data": base64url::encode(init_time), "dataType": "Binary" },
+            "policy": "version=1.0; authorizationrules { => permit(); }; issuancerules {};",
+        });
+        service.as_admin("POST", "/v1/appraisals", body.to_string()).await.ok()
+    };
+    let verdict = judge(policy).await;
+    let check = |verdict: &Value, id: &str| {
+        verdict["checks"].as_array().unwrap().iter().find(|check| check["id"] == id).unwrap().clone()
+    };
+    assert_eq!((&verdict["outcome"], &verdict["policy"]["decision"]), (&json!("genuine"), &json!("deny")));
+    assert_eq!(check(&verdict, "snp.init-time-data")["outcome"], "pass");
+    let baseline = check(&verdict, "appraisal.baseline");
+    assert_eq!(baseline["outcome"], "warn");
+    assert!(baseline["detail"].as_str().unwrap().contains("microcode 255"), "{baseline}");
+    assert_eq!(judge(b"another policy").await["error"]["code"], "binding-mismatch");
+}
+
+/// 64 bytes are what a guest can hand to its paravisor: the hash of a challenge fits.
+#[tokio::test(flavor = "multi_thread")]
+async fn confidential_vms_carry_a_challenge_through_their_paravisor() {
+    let service = TestService::with_amd("").await;
+    let challenge =
+        service.post("/v1/challenges", String::new()).await.ok()["challenge"].as_str().unwrap().to_owned();
+    let machine = |data: &[u8]| {
+        let mut user_data = [0; 64];
+        user_data[..32].copy_from_slice(&assay_verify::sha256(&[data]));
+        let claims = hcl::runtime_claims(&HclSpec { user_data, ..HclSpec::default() }).unwrap();
+        let options = SimulateOptions {
+            form: Form::AzureCvm,
+            runtime_data: Some(claims),
+            ..SimulateOptions::default()
+        };
+        service.simulate_snp(&options)
+    };
+    // The runtime data of the guest holds it, and is hashed into the user data.
+    let runtime = json!({ "challenge": challenge, "key": "of the guest" }).to_string();
+    let cvm = machine(runtime.as_bytes());
+    let judge = async |runtime: &str, evidence: &[u8]| {
+        let body = json!({
+            "kind": "azure-cvm", "evidence": base64url::encode(evidence), "vek": cvm.chain_pem,
+            "runtimeData": base64url::encode(runtime.as_bytes()), "challenge": challenge,
+        });
+        service.as_admin("POST", "/v1/appraisals", body.to_string()).await.ok()
+    };
+    let verdict = judge(&runtime, &cvm.evidence).await;
+    assert_eq!(verdict["claims"]["x-assay-freshness"], "challenge", "{verdict}");
+    assert_eq!(judge("{}", &cvm.evidence).await["error"]["code"], "binding-mismatch");
+    // On Azure's route the claims are the runtime data, and the challenge is the nonce.
+    let attest = async |cvm: &Simulated| {
+        let mut request = cvm.request.clone();
+        request["nonce"] = json!(challenge);
+        service.post(ATTEST, request.to_string()).await.claims()["x-assay-freshness"].clone()
+    };
+    assert_eq!(attest(&machine(challenge.as_bytes())).await, "challenge");
+    assert_eq!(attest(&machine(b"another")).await, "unbound");
+}
+
+/// Who vouches for the image is simulated, and so is what the token says.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_a_simulated_signer_endorsed_is_marked() {
+    let Some(vectors) = vectors() else { return };
+    let service = TestService::with_amd("").await;
+    let now = service.app.clock.now().0;
+    let signer = UvmSigner::load_or_generate(&service.data().join("silicon"), now).unwrap();
+    let read = |name: &str| std::fs::read(vectors.join("snp/milan").join(name)).unwrap();
+    let (report, vek) = (read("mstav-report.bin"), read("mstav-vcek.pem"));
+    let measurement = report[0x90..0xc0].try_into().unwrap();
+    let endorsement = signer.endorsement(&EndorsementSpec::new(measurement, 103), now).unwrap();
+    let images = json!({ "Uvm": [base64url::encode(&endorsement)] }).to_string();
+    for (endorsements, simulated) in [(Some(images), json!(true)), (None, Value::Null)] {
+        let mut wrapped =
+            json!({ "SnpReport": base64url::encode(&report), "VcekCertChain": base64url::encode(&vek) });
+        if let Some(images) = endorsements {
+            wrapped["Endorsements"] = json!(base64url::encode(images.as_bytes()));
+        }
+        let body = json!({
+            "report": base64url::encode(wrapped.to_string().as_bytes()),
+            "draftPolicyForAttestation": "version=1.0; authorizationrules { => permit(); }; issuancerules {};",
+        });
+        let claims = service.post(ATTEST, body.to_string()).await.claims();
+        assert_eq!(claims["x-assay-simulated"], simulated);
+    }
 }
 
 /// The route of Azure's confidential VMs: hardware report and runtime claims of the paravisor's report.

@@ -3,7 +3,11 @@
 //! The hardware vouches for the paravisor, and by its report data for the runtime claims that the paravisor wrote: the keys
 //! of the virtual TPM and how the machine was started. Checks, in order: 1 layout; 2 the report data is the hash of the exact
 //! runtime claims; 3 the claims are JSON with one attestation key; 4 caller's data and nonce stand in the claims; 5 the hardware
-//! report by the rules of its own kind.
+//! report by the rules of its own kind; 6 it was asked for at VMPL 0, where the paravisor runs and the guest does not.
+//!
+//! That it was a paravisor which asked, and not a guest that has VMPL 0 for itself and writes what it likes, only the launch
+//! measurement and the digest of the id key can say: they are claims, and whoever relies on the claims of a paravisor has to
+//! ask for them in its policy.
 //!
 //! An SEV-SNP report proves itself. A TDREPORT is authenticated for its own machine only: it takes a TD quote to verify it
 //! elsewhere.
@@ -30,7 +34,7 @@ const HCL: &str = "Azure, confidential VM guest attestation, HCL report (HwVmRep
 
 /// The rules on the paravisor's report itself.
 pub const RULES: &[&CheckDef] =
-    &[&LAYOUT, &CLAIMS_BINDING, &CLAIMS, &ATTESTATION_KEY, &RUNTIME_DATA, &NONCE, &HARDWARE];
+    &[&LAYOUT, &CLAIMS_BINDING, &CLAIMS, &ATTESTATION_KEY, &RUNTIME_DATA, &NONCE, &HARDWARE, &VMPL];
 
 macro_rules! rules {
     ($($name:ident: $id:literal, $title:literal, $reference:expr;)*) => {
@@ -47,6 +51,7 @@ rules! {
     NONCE: "hcl.nonce", "the evidence is bound to the nonce", "RFC 9334, section 10.2";
     UNREAD: "hcl.unread", "every proof that came along was read", HCL;
     HARDWARE: "hcl.hardware", "the hardware's report can be verified outside of its machine", HCL;
+    VMPL: "hcl.vmpl", "the paravisor asked for the hardware's report, at the highest privilege level", HCL;
 }
 
 /// Largest runtime claims: the report that carries them is not larger.
@@ -72,6 +77,18 @@ pub enum HclError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Somebody below the paravisor asked for the hardware's report.
+    #[error("the hardware's report was asked for at VMPL {found}, and the paravisor runs at VMPL 0")]
+    Vmpl {
+        /// The level found.
+        found: u32,
+    },
+    /// What the guest handed to the paravisor is not what the caller's data demands.
+    #[error("the machine's `user-data` is not the hash of the {data}, nor do its claims hold it")]
+    UserData {
+        /// `runtime data` or `nonce`.
+        data: &'static str,
+    },
     /// A TDREPORT alone.
     #[error("a TDREPORT is authenticated for its own machine only, and there is no TD quote made from it")]
     TdQuoteMissing,
@@ -85,6 +102,9 @@ impl HclError {
             Self::ClaimsBinding => "hcl-claims-binding",
             Self::ClaimsNotJson { .. } => "hcl-claims-not-json",
             Self::AttestationKey { .. } => "hcl-attestation-key",
+            Self::Vmpl { .. } => "hcl-vmpl",
+            // As of every kind of evidence.
+            Self::UserData { .. } => "binding-mismatch",
             Self::TdQuoteMissing => "td-quote-missing",
         }
     }
@@ -95,6 +115,12 @@ impl HclError {
         match self {
             Self::TdQuoteMissing => {
                 "this release verifies SEV-SNP machines of this kind; verification of TD quotes is for a later one"
+            }
+            Self::Vmpl { .. } => {
+                "read the paravisor's report from the vTPM (NV index 0x01400001) and send that"
+            }
+            Self::UserData { .. } => {
+                "write SHA-256, SHA-384 or SHA-512 of the data, then zeros, to NV index 0x01400002, and read 0x01400001 anew"
             }
             _ => "read the report from the vTPM again (NV index 0x01400001) and send its bytes unchanged",
         }
@@ -161,6 +187,12 @@ impl<'a> Opened<'a> {
         self.hardware.as_ref()?.wanted_vek()
     }
 
+    /// Whether this key signed the hardware's report; as [`snp::Opened::is_signed_by`].
+    #[must_use]
+    pub fn is_signed_by(&self, vek: &VerifiedVek) -> bool {
+        self.hardware.as_ref().is_some_and(|hardware| hardware.is_signed_by(vek))
+    }
+
     /// The runtime claims as they were hashed.
     #[must_use]
     pub fn runtime_claims(&self) -> Option<&'a [u8]> {
@@ -194,6 +226,8 @@ impl<'a> Opened<'a> {
             return snp::Verification { report: checks, claims: None };
         };
         checks.pass(&HARDWARE);
+        let level = hardware.report().map_or(0, |report| report.vmpl);
+        checks.check(&VMPL, if level == 0 { Ok(()) } else { Err(HclError::Vmpl { found: level }.into()) });
         // What the caller's data must be bound to was checked above: here the report data is the paravisor's.
         let only_host_data = Binding { init_time_data: binding.init_time_data, ..Binding::default() };
         let verified = hardware.verify(held, &only_host_data, context);
@@ -285,6 +319,14 @@ fn user_data(paravisor: &ParavisorClaims) -> Option<[u8; 64]> {
     hex::decode_to_slice(text, &mut data).ok().map(|()| data)
 }
 
+/// Which hash it is, tools differ in: of real machines one has 48 bytes there. Zeros follow.
+#[must_use]
+pub fn is_in_user_data(user_data: &[u8; 64], data: &[u8]) -> bool {
+    is_hash_then_zeros(user_data, &sha256(&[data]))
+        || is_hash_then_zeros(user_data, &sha384(&[data]))
+        || *user_data == sha512(&[data])
+}
+
 fn check_caller(
     claims: &[u8],
     paravisor: Option<&ParavisorClaims>,
@@ -292,10 +334,8 @@ fn check_caller(
     checks: &mut Report,
 ) {
     let user_data = paravisor.and_then(user_data).unwrap_or([0; 64]);
-    let mismatch = |data| VerifyError::BindingMismatch { data };
-    let is_bound = |data: &[u8]| {
-        data == claims || is_hash_then_zeros(&user_data, &sha256(&[data])) || user_data == sha512(&[data])
-    };
+    let mismatch = |data| HclError::UserData { data }.into();
+    let is_bound = |data: &[u8]| data == claims || is_in_user_data(&user_data, data);
     match binding.runtime_data {
         Some(data) if is_bound(data) => checks.pass(&RUNTIME_DATA),
         Some(_) => checks.fail(&RUNTIME_DATA, mismatch("runtime data")),

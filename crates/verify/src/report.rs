@@ -171,6 +171,15 @@ impl Report {
         }
     }
 
+    /// Brings the checks into the order of a table, in which they are explained; others stay behind them. They are made in
+    /// another order where one needs what a later one finds.
+    pub(crate) fn order(&mut self, table: &'static [&'static CheckDef]) {
+        let place = |check: &Check| {
+            table.iter().position(|rule| std::ptr::eq(*rule, check.rule)).unwrap_or(table.len())
+        };
+        self.checks.sort_by_key(place);
+    }
+
     pub(crate) fn extend(&mut self, checks: impl IntoIterator<Item = Check>) {
         self.checks.extend(checks);
     }

@@ -3,11 +3,12 @@
 
 mod simulated;
 
-use assay_silicon::amd::{ChipSpec, ReportSpec};
+use assay_silicon::amd::{Chip, ChipSpec, ReportSpec};
 use assay_silicon::hcl::{Defect, HclSpec, broken, snp_report};
 use assay_verify::hcl::Opened;
-use assay_verify::snp::{Context, Crls, Requirements, VlekProviders};
+use assay_verify::snp::{Context, Crls, Requirements, Verification, VlekProviders};
 use assay_verify::{AnchorOrigin, Binding, UnixTime};
+use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 use simulated::{Judge, NOW, codes, vendor};
 
 /// Defect, errors, a rule that fails, the one line that implements the refusal.
@@ -36,35 +37,96 @@ const MUTATIONS: &[Mutation] = &[
     (Defect::Empty, &["evidence-truncated"], "hcl.layout", "../../evidence/src/hcl.rs", r#"cursor.array::<4>("HCL signature")"#),
 ];
 
+/// A simulated machine, and who judges what it says.
+struct Machine {
+    judge: Judge,
+    chip: Chip,
+    certificates: Vec<Vec<u8>>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let mut amd = vendor();
+        let judge = Judge::of(&amd);
+        let chip = amd.chip(&ChipSpec::default(), NOW).unwrap();
+        let certificates = [vec![chip.vek().to_vec()], chip.chain().to_vec()].concat();
+        Self { judge, chip, certificates }
+    }
+
+    fn verify(&self, report: &[u8], binding: &Binding<'_>) -> Verification {
+        let requirements = Requirements {
+            crls: Crls::NotGiven,
+            vlek_providers: VlekProviders::Warn(&[]),
+            image_issuers: &self.judge.issuers,
+            time_stamp_authorities: &[],
+        };
+        let context = Context { anchors: &self.judge.anchors, now: UnixTime(NOW), requirements };
+        let opened = Opened::new(report, &self.certificates, &self.judge.anchors, &self.judge.cache);
+        opened.verify(None, binding, &context)
+    }
+}
+
 #[test]
 fn each_mutation_fails_with_exactly_its_errors() {
-    let mut amd = vendor();
-    let judge = Judge::of(&amd);
-    let chip = amd.chip(&ChipSpec::default(), NOW).unwrap();
-    let certificates = [vec![chip.vek().to_vec()], chip.chain().to_vec()].concat();
-    let requirements = Requirements {
-        crls: Crls::NotGiven,
-        vlek_providers: VlekProviders::Warn(&[]),
-        image_issuers: &judge.issuers,
-        time_stamp_authorities: &[],
-    };
-    let context = Context { anchors: &judge.anchors, now: UnixTime(NOW), requirements };
-    let verify = |report: &[u8]| {
-        let opened = Opened::new(report, &certificates, &judge.anchors, &judge.cache);
-        opened.verify(None, &Binding::default(), &context)
-    };
-    let good = snp_report(&chip, &ReportSpec::default(), &HclSpec::default()).unwrap();
-    let good = verify(&good);
+    let machine = Machine::new();
+    let chip = &machine.chip;
+    let good = snp_report(chip, &ReportSpec::default(), &HclSpec::default()).unwrap();
+    let good = machine.verify(&good, &Binding::default());
     assert_eq!(codes(&good), Vec::<&str>::new());
     let key = good.claims.unwrap().vtpm_key().unwrap();
     assert_eq!((key.modulus.len(), key.origin()), (256, AnchorOrigin::Simulated));
     for (defect, errors, rule, ..) in MUTATIONS {
-        let report = broken(*defect, &chip, &ReportSpec::default(), &HclSpec::default()).unwrap();
-        let verification = verify(&report);
+        let report = broken(*defect, chip, &ReportSpec::default(), &HclSpec::default()).unwrap();
+        let verification = machine.verify(&report, &Binding::default());
         assert!(verification.claims.is_none(), "{defect} is accepted");
         assert_eq!(codes(&verification), *errors, "{defect}");
         let mut failed = verification.report.checks().iter().filter(|check| check.error.is_some());
         assert!(failed.any(|check| check.rule.id == *rule), "{defect}: {rule}");
+    }
+}
+
+/// Whoever runs below the paravisor can ask for a report with report data of its own, and so name a key of its own.
+#[test]
+fn only_the_highest_privilege_level_speaks_for_the_paravisor() {
+    let machine = Machine::new();
+    for (vmpl, errors) in
+        [(0, &[][..]), (1, &["hcl-vmpl"]), (3, &["hcl-vmpl"]), (u32::MAX, &["hcl-vmpl", "host-requested"])]
+    {
+        let report = ReportSpec { vmpl, ..ReportSpec::default() };
+        let report = snp_report(&machine.chip, &report, &HclSpec::default()).unwrap();
+        assert_eq!(codes(&machine.verify(&report, &Binding::default())), errors, "VMPL {vmpl}");
+    }
+}
+
+#[test]
+fn every_hash_that_tools_use_binds_data_through_the_user_data() {
+    let machine = Machine::new();
+    let user_data = |hash: &'static Algorithm| {
+        let mut data = [0; 64];
+        let hash = digest(hash, b"the guest's own");
+        data[..hash.as_ref().len()].copy_from_slice(hash.as_ref());
+        data
+    };
+    let mut tail = user_data(&SHA256);
+    tail[63] = 1;
+    for (user_data, data, errors) in [
+        (user_data(&SHA256), &b"the guest's own"[..], &[][..]),
+        (user_data(&SHA384), b"the guest's own", &[]),
+        (user_data(&SHA512), b"the guest's own", &[]),
+        (user_data(&SHA384), b"another's", &["binding-mismatch"]),
+        (tail, b"the guest's own", &["binding-mismatch"]),
+        ([0; 64], b"", &["binding-mismatch"]),
+    ] {
+        let spec = HclSpec { user_data, ..HclSpec::default() };
+        let report = snp_report(&machine.chip, &ReportSpec::default(), &spec).unwrap();
+        let binding = Binding { runtime_data: Some(data), ..Binding::default() };
+        let verification = machine.verify(&report, &binding);
+        assert_eq!(codes(&verification), errors);
+        let mut messages = verification.report.errors().map(ToString::to_string);
+        assert!(
+            messages.all(|message| message.contains("`user-data`")),
+            "the report data is the paravisor's"
+        );
     }
 }
 

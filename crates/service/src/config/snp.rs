@@ -1,8 +1,9 @@
 //! The section `snp`: what is demanded of SEV-SNP evidence beyond signatures.
 
 use assay_appraisal::{CompliantImage, IssuerRecord, SnpTrust};
+use assay_verify::AnchorOrigin;
 use assay_verify::snp::CrlMode;
-use assay_verify::uvm::TrustedIssuers;
+use assay_verify::uvm::{Issuer, TrustedIssuers};
 use toml::{Table, Value};
 
 use super::Config;
@@ -70,7 +71,15 @@ fn issuers(list: Vec<IssuerRecord>) -> Result<TrustedIssuers, String> {
             return Err(format!("`status` must have at most {MAX_NAME} characters"));
         }
     }
-    Ok(TrustedIssuers::new(bounded(list)?.into_iter().map(Into::into).collect()))
+    // Whatever the file says of them: those that are built in are the vendor's, the others the operator's own.
+    let built_in = TrustedIssuers::default();
+    let named = |issuer: IssuerRecord| {
+        let same = |known: &&Issuer| known.did == issuer.did && known.feed == issuer.feed;
+        let origin =
+            built_in.issuers().iter().find(same).map_or(AnchorOrigin::Operator, |known| known.origin);
+        Issuer { origin, ..issuer.into() }
+    };
+    Ok(TrustedIssuers::new(bounded(list)?.into_iter().map(named).collect()))
 }
 
 fn authorities(list: &[String]) -> Result<Vec<[u8; 32]>, String> {

@@ -27,13 +27,14 @@ pub(crate) async fn appraise(
         let message = "The member `evidence` is missing. Send the evidence in it, as base64url.";
         Problem::invalid_parameter("evidence-missing", message)
     })?;
-    let (runtime_data, runtime_data_type) = runtime_data(&members)?;
+    let (runtime_data, runtime_data_type) = data(&members, "runtimeData")?;
+    let (init_time_data, _) = data(&members, "initTimeData")?;
     let (challenge, policy) = (members.non_empty("challenge")?, members.non_empty("policy")?);
-    let raw = collateral(&members)?;
-    let (vek, chain) = (certificates(&members, "vek")?, certificates(&members, "chain")?);
+    let raw = collateral(kind, &members)?;
+    let (vek, chain) = (certificates(kind, &members, "vek")?, certificates(kind, &members, "chain")?);
     let _turn =
         exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
-    if matches!(kind, EvidenceKind::Snp | EvidenceKind::AzureCvm) {
+    if is_amd(kind) {
         app.look_for_silicon();
     }
     let trust = app.trust.current();
@@ -47,14 +48,16 @@ pub(crate) async fn appraise(
         beside: Beside { vek: vek.as_deref(), chain: chain.as_deref() },
         runtime_data: runtime_data.as_deref(),
         runtime_data_type,
+        init_time_data: init_time_data.as_deref(),
         nonce: None,
         challenge: challenge.as_deref(),
         challenges: Some(&app.challenges),
         collateral: checked
             .as_ref()
             .map_or(JudgeCollateral::Source(&app.collateral), JudgeCollateral::Checked),
-        snp: JudgeSnp::Service(&trust.snp),
+        snp: JudgeSnp::Service { trust: &trust.snp, held: &app.collateral },
         policy: policy.as_deref(),
+        baseline: Some(&provider.baseline),
         now: app.clock.now(),
         anchors: &trust.anchors,
     };
@@ -90,18 +93,29 @@ fn kind(members: &Members<'_>) -> Result<EvidenceKind, Problem> {
     }
 }
 
+const fn is_amd(kind: EvidenceKind) -> bool {
+    matches!(kind, EvidenceKind::Snp | EvidenceKind::AzureCvm)
+}
+
 /// The evidence: base64url of the bytes, or, where its form is JSON, the object itself.
 fn evidence(kind: EvidenceKind, members: &Members<'_>) -> Result<Option<Vec<u8>>, Problem> {
-    let is_document = matches!(kind, EvidenceKind::Snp | EvidenceKind::AzureCvm);
-    match members.get("evidence").filter(|raw| is_document && raw.get().starts_with('{')) {
+    match members.get("evidence").filter(|raw| is_amd(kind) && raw.get().starts_with('{')) {
         Some(raw) => Ok(Some(raw.get().as_bytes().to_vec())),
         None => bytes(members, "evidence"),
     }
 }
 
 /// Certificates beside the evidence: PEM as it is, or base64url of DER.
-fn certificates(members: &Members<'_>, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+fn certificates(
+    kind: EvidenceKind,
+    members: &Members<'_>,
+    name: &'static str,
+) -> Result<Option<Vec<u8>>, Problem> {
     let Some(text) = members.non_empty(name)? else { return Ok(None) };
+    if !is_amd(kind) {
+        let message = format!("The member `{name}` belongs to `snp` and `azure-cvm`. Leave it out.");
+        return Err(Problem::invalid_parameter(name, message));
+    }
     if text.trim_start().starts_with("-----BEGIN") {
         return Ok(Some(text.as_bytes().to_vec()));
     }
@@ -109,21 +123,25 @@ fn certificates(members: &Members<'_>, name: &str) -> Result<Option<Vec<u8>>, Pr
 }
 
 /// base64url of the bytes, or the object of the attest routes, which also says what they are.
-fn runtime_data(members: &Members<'_>) -> Result<(Option<Vec<u8>>, Option<DataType>), Problem> {
-    const NAME: &str = "runtimeData";
-    if members.get(NAME).is_some_and(|raw| raw.get().starts_with('{')) {
-        let data = attached(members, NAME)?;
+fn data(members: &Members<'_>, name: &'static str) -> Result<(Option<Vec<u8>>, Option<DataType>), Problem> {
+    if members.get(name).is_some_and(|raw| raw.get().starts_with('{')) {
+        let data = attached(members, name)?;
         return Ok(data.map(|data| (data.data, data.data_type)).unzip());
     }
-    Ok((bytes(members, NAME)?, None))
+    Ok((bytes(members, name)?, None))
 }
 
 fn bytes(members: &Members<'_>, name: &str) -> Result<Option<Vec<u8>>, Problem> {
     members.non_empty(name)?.map(|text| decode(name, &text)).transpose()
 }
 
-fn collateral(members: &Members<'_>) -> Result<Option<RawCollateral>, Problem> {
+fn collateral(kind: EvidenceKind, members: &Members<'_>) -> Result<Option<RawCollateral>, Problem> {
     let Some(raw) = members.get("collateral") else { return Ok(None) };
+    if is_amd(kind) {
+        let message =
+            "The member `collateral` belongs to `sgx` and `open-enclave`. Send a certificate as `vek`.";
+        return Err(Problem::invalid_parameter("collateral", message));
+    }
     RawCollateral::from_json(raw.get().as_bytes()).map(Some).map_err(|error| {
         let message = format!(
             "The member `collateral` is refused: {error}. Send the members of Intel's quote collateral version 3."

@@ -73,10 +73,14 @@ impl AmdCrl {
         self.root == *authority.root_id() && self.anchors == *anchors.id()
     }
 
-    /// Whether two lists are of the same root.
+    /// Whether the other list adds nothing to this one: it is of the same root, not newer, and names nothing that this one
+    /// does not. AMD publishes lists of one root in several places; each of them may name an authority of its own.
     #[must_use]
-    pub fn is_of_same_root(&self, other: &Self) -> bool {
+    pub fn supersedes(&self, other: &Self) -> bool {
         self.root == other.root
+            && self.anchors == other.anchors
+            && self.window.from >= other.window.from
+            && other.revoked.iter().all(|serial| self.revoked.binary_search(serial).is_ok())
     }
 
     pub(super) fn lists(&self, authority: &AmdAuthority) -> bool {
@@ -88,6 +92,7 @@ impl AmdCrl {
         if now < from {
             return Err(SnpError::CrlNotYetValid { from });
         }
-        if now > until { Err(SnpError::CrlExpired { until }) } else { Ok(()) }
+        // `nextUpdate` is when the next list is there at the latest (RFC 5280, section 5.1.2.5).
+        if now >= until { Err(SnpError::CrlExpired { until }) } else { Ok(()) }
     }
 }

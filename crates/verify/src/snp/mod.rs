@@ -1,10 +1,11 @@
 //! SEV-SNP reports: evidence and endorsements to claims.
 //!
-//! Checks, in order: 1 layout, version and fixed fields; 2 the processor's generation; 3 the endorsement key (VEK)
-//! certificate: issued by a pinned authority of AMD, for its role, in date, its authority not revoked; 4 the certificate is
-//! of this report's kind of key, TCB and chip; 5 report signed by that key; 6 TCB versions consistent; 7 debug, migration and
-//! privilege level as warnings; 8 report data and host data bind the caller's data; 9 the launched image is endorsed. Every
-//! check is made that can be made, whatever failed before.
+//! Checks, in the order in which they are reported: 1 layout, version and fixed fields; 2 the processor's generation; 3 the
+//! endorsement key (VEK) certificate: issued by a pinned authority of AMD, for its role, in date, its authority not revoked;
+//! 4 the certificate is of this report's kind of key, TCB and chip; 5 report signed by that key; 6 TCB versions consistent;
+//! 7 the guest policy's fixed bits; debug, migration, privilege level and platform as warnings; 8 report data and host data
+//! bind the caller's data; 9 the launched image is endorsed. Every check of the report is made that can be made, whatever
+//! failed before; endorsements of images are looked at only beside a genuine report.
 //!
 //! Trusted: anchors, requirements and time. Not trusted: the report and every certificate that comes with it. (AMD SEV-SNP
 //! Firmware ABI, document 56860; VCEK and VLEK certificate specifications, documents 57230 and 58369.)
@@ -28,7 +29,7 @@ use crate::crypto::sha256;
 use crate::error::{CertificateRole, VerifyError};
 use crate::report::{Check, Outcome, Report};
 use crate::time::{UnixTime, Window};
-use crate::trust::{TrustAnchors, Verified};
+use crate::trust::{AnchorOrigin, TrustAnchors, Verified};
 use crate::uvm::{self, TrustedIssuers, UvmClaims};
 use rules::{
     CHAIN_HINT, CHIP_ID, CRL, IMAGES, INIT_TIME_DATA, LAYOUT, NONCE, REPORT_SIGNATURE, RUNTIME_DATA, VEK,
@@ -260,6 +261,13 @@ impl<'a> Opened<'a> {
         })
     }
 
+    /// Whether this key signed the report: how the right one of several certificates is found, of which no more can be said
+    /// without trying. Nothing but the choice follows from it.
+    #[must_use]
+    pub fn is_signed_by(&self, vek: &VerifiedVek) -> bool {
+        self.report.as_ref().is_ok_and(|report| is_signed(report, vek))
+    }
+
     /// The report, if its layout is right.
     #[must_use]
     pub const fn report(&self) -> Option<&SnpReport> {
@@ -299,6 +307,7 @@ impl<'a> Opened<'a> {
         check_binding(report, binding, &mut checks);
         let images = self.check_images(report, context, &mut checks);
         checks.skip_missing(&[RULES]);
+        checks.order(RULES);
         let claims = self.claims(report, vek, product, images, binding, context, &checks);
         Verification { report: checks, claims }
     }
@@ -373,6 +382,15 @@ impl<'a> Opened<'a> {
             checks.fail(&IMAGES, SnpError::TooManyEndorsements { found, limit }.into());
             return Err(());
         }
+        // Endorsements are long and dear to verify, and say nothing of a report that is not genuine.
+        if !endorsements.is_empty() && checks.has_failed() {
+            checks.note(
+                &IMAGES,
+                Outcome::Skipped,
+                "endorsements were not looked at, as another check failed",
+            );
+            return Err(());
+        }
         for endorsement in endorsements {
             let input = uvm::Input {
                 endorsement,
@@ -405,6 +423,9 @@ impl<'a> Opened<'a> {
             return None;
         }
         let tcb = |version: TcbVersion| -> Tcb { version.read(product.tcb_layout()).0 };
+        // Claims are worth as much as the least of those who vouch for a part of them.
+        let origins = image.iter().map(|image| image.origin).chain([vek.authority.origin]);
+        let origin = origins.max().unwrap_or(AnchorOrigin::Simulated);
         let claims = SnpClaims {
             product,
             signing_key: vek.kind(),
@@ -420,7 +441,7 @@ impl<'a> Opened<'a> {
             revocation_checked: is_revocation_checked(checks),
             report: report.clone(),
         };
-        Some(Verified::new(claims, vek.authority.origin, context.now))
+        Some(Verified::new(claims, origin, context.now))
     }
 }
 
@@ -529,17 +550,18 @@ fn check_provider(vek: &VerifiedVek, trusted: VlekProviders<'_>, checks: &mut Re
 }
 
 /// Over the bytes received. Never cached.
+fn is_signed(report: &SnpReport, vek: &VerifiedVek) -> bool {
+    vek.key.verify(report.signed(), &report.signature())
+}
+
 fn check_signature(report: &SnpReport, vek: Option<&VerifiedVek>, checks: &mut Report) {
     if !fields::check_signature_range(report, checks) {
         return;
     }
     match vek {
         Some(vek) => {
-            let genuine = vek.key.verify(report.signed(), &report.signature());
-            checks.check(
-                &REPORT_SIGNATURE,
-                if genuine { Ok(()) } else { Err(SnpError::ReportSignature.into()) },
-            );
+            let error = || SnpError::ReportSignature.into();
+            checks.check(&REPORT_SIGNATURE, is_signed(report, vek).then_some(()).ok_or_else(error));
         }
         None => checks.note(&REPORT_SIGNATURE, Outcome::Skipped, "there is no verified VEK to check it with"),
     }

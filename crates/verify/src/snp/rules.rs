@@ -1,4 +1,4 @@
-//! The rules on SEV-SNP reports, in the order they are checked.
+//! The rules on SEV-SNP reports, in the order in which they are reported.
 
 use crate::report::CheckDef;
 
@@ -15,25 +15,25 @@ pub const RULES: &[&CheckDef] = &[
     &SIGNATURE_ALGORITHM,
     &KEY_INFO,
     &RESERVED,
-    &GUEST_POLICY,
-    &VMPL,
     &PRODUCT,
+    &CHAIN_HINT,
     &VEK,
     &VEK_CHAIN,
     &VEK_ROLE,
     &VEK_EXTENSIONS,
-    &VEK_DATES,
-    &CHAIN_HINT,
-    &CRL,
     &VEK_KIND,
+    &VEK_DATES,
+    &CRL,
     &VEK_TCB,
     &CHIP_ID,
     &VLEK_PROVIDER,
     &REPORT_SIGNATURE,
     &TCB_ORDER,
-    &PLATFORM_INFO,
+    &GUEST_POLICY,
     &DEBUG,
     &MIGRATION,
+    &VMPL,
+    &PLATFORM_INFO,
     &RUNTIME_DATA,
     &NONCE,
     &INIT_TIME_DATA,

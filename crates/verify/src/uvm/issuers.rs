@@ -1,6 +1,7 @@
 //! Who may vouch for images.
 
 use super::error::UvmError;
+use crate::trust::AnchorOrigin;
 
 /// Longest name quoted in an error.
 const MAX_QUOTED: usize = 256;
@@ -22,6 +23,8 @@ pub struct Issuer {
     pub minimum_svn: u64,
     /// The value of `x-ms-compliance-status`; empty if there is none.
     pub status: String,
+    /// Who says that it is believed.
+    pub origin: AnchorOrigin,
 }
 
 /// The issuers that are believed. [`Default`] is those of Microsoft.
@@ -75,6 +78,7 @@ impl Default for TrustedIssuers {
             feed: feed.to_owned(),
             minimum_svn,
             status: status.to_owned(),
+            origin: AnchorOrigin::Vendor,
         };
         Self(vec![
             issuer(ACI_DID, "ContainerPlat-AMD-UVM", 100, "azure-compliant-uvm"),

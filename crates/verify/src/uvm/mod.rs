@@ -33,6 +33,7 @@ pub use time_stamp::MICROSOFT_TIME_STAMP_PCA_2010;
 use crate::error::VerifyError;
 use crate::report::{CheckDef, Outcome, Report};
 use crate::time::UnixTime;
+use crate::trust::AnchorOrigin;
 use crate::x509::PublicKey;
 use chain::Chain;
 use content::{Claims, Image};
@@ -101,6 +102,8 @@ pub struct UvmClaims {
     pub signed_at_source: TimeSource,
     /// The value of `x-ms-compliance-status` that goes with the issuer, if any does.
     pub status: Option<String>,
+    /// Who says that the issuer is believed.
+    pub origin: AnchorOrigin,
 }
 
 /// Verifies an endorsement outside of a report's verification: for tests, tools and fuzzing.
@@ -158,6 +161,7 @@ fn verify_message(message: &Message, input: &Input<'_>, report: &mut Report) -> 
         signed_at: time.map(|(at, _)| at),
         signed_at_source: time.map_or(TimeSource::None, |(_, source)| source),
         status: Some(issuer.status.clone()).filter(|status| !status.is_empty()),
+        origin: issuer.origin,
     })
 }
 

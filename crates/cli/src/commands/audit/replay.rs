@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_appraisal::{
-    AttachedData, AttestationType, DataType, DecisionRecord, RawEndorsements, ReplayInputs, Request, replay,
+    AttachedData, AttestationType, DataType, DecisionRecord, RawAmd, RawEndorsements, ReplayInputs, Request,
+    replay,
 };
+use assay_evidence::bundle;
 use assay_service::audit;
 use assay_store::{Digest, Record};
 use assay_token::base64url;
@@ -28,6 +30,9 @@ pub(super) struct Arguments {
     /// The body of the attest request, which only its sender has
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
+    /// VEK certificate, DER or PEM, if the service took it from its own folder: the record names it by its digest only
+    #[arg(long, value_name = "FILE")]
+    vek: Option<PathBuf>,
     /// Another root to believe: its certificate or public key, PEM or DER
     #[arg(long, value_name = "FILE")]
     trust_root: Option<PathBuf>,
@@ -45,6 +50,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     let request = read_request(record.kind, &arguments.request)?;
     let policy = optional(&arguments.folder.join("policy.txt"), input::read_text)?;
     let endorsements = optional(&arguments.folder.join("collateral.json"), json_file::<RawEndorsements>)?;
+    let vek = vek(arguments.vek.as_deref(), endorsements.as_ref())?;
     let signer = optional(&arguments.folder.join("policy-signer.json"), json_file::<Value>)?;
     let replayed = replay(
         &record,
@@ -53,6 +59,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
             policy: policy.as_deref(),
             policy_signer: signer.as_ref(),
             endorsements: endorsements.as_ref(),
+            vek: vek.as_deref(),
             anchors: &anchors(arguments.trust_root.as_deref(), arguments.trust_data.as_deref())?,
         },
     );
@@ -67,6 +74,29 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     });
     crate::commands::inspect::show(&Node::from(answer), arguments.format, output)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
+}
+
+/// The certificate that the record names, DER. Without it, nothing could be decided again.
+fn vek(file: Option<&Path>, endorsements: Option<&RawEndorsements>) -> Result<Option<Vec<u8>>, Failure> {
+    let named = match endorsements {
+        Some(RawEndorsements::Amd(RawAmd { vek_sha256: Some(digest), .. })) => digest,
+        _ => return Ok(None),
+    };
+    let Some(path) = file else {
+        let failure = Failure::new(format!(
+            "the service took the VEK certificate from its folder; its SHA-256 is {named}, and the record does not hold it"
+        ));
+        return Err(failure.help("give it with `--vek FILE`"));
+    };
+    let certificates = bundle::certificates(&input::read(path)?)
+        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
+    let first = certificates.into_iter().next().unwrap_or_default();
+    if hex::encode(assay_verify::sha256(&[&first])) != *named {
+        let problem =
+            format!("`{}` is another VEK certificate than the record names ({named})", path.display());
+        return Err(Failure::new(problem));
+    }
+    Ok(Some(first))
 }
 
 /// Whether the hash of the exported record covers this very decision. Whoever noted the hash, or that of a later record,

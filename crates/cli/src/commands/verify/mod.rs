@@ -70,6 +70,9 @@ pub(crate) struct Arguments {
     /// Data whose SHA-256 must be the report data
     #[arg(long, value_name = "FILE")]
     runtime_data: Option<PathBuf>,
+    /// Data whose SHA-256 must be what the host named at launch (SEV-SNP: the host data, as of a container policy)
+    #[arg(long, value_name = "FILE")]
+    init_time_data: Option<PathBuf>,
     /// Nonce that the evidence must be bound to
     #[arg(long, value_name = "HEX")]
     nonce: Option<Hex>,
@@ -99,6 +102,7 @@ struct Inputs {
     chain: Option<Vec<u8>>,
     crl: Option<Vec<u8>>,
     runtime_data: Option<Vec<u8>>,
+    init_time_data: Option<Vec<u8>>,
     policy: Option<String>,
     anchors: TrustAnchors,
     trust: SnpTrust,
@@ -127,6 +131,7 @@ impl Arguments {
             self.chain.as_ref(),
             self.crl.as_ref(),
             self.runtime_data.as_ref(),
+            self.init_time_data.as_ref(),
             self.policy.as_ref(),
             self.trust_root.as_ref(),
         ];
@@ -141,6 +146,7 @@ impl Arguments {
             chain: read(&self.chain)?,
             crl: read(&self.crl)?,
             runtime_data: read(&self.runtime_data)?,
+            init_time_data: read(&self.init_time_data)?,
             policy: self.policy.as_deref().map(super::policy::read_policy).transpose()?,
             anchors: anchors(self.trust_root.as_deref(), self.data.as_deref())?,
             trust: snp_trust(self.data.as_deref())?,
@@ -167,12 +173,14 @@ impl Arguments {
             beside: Beside { vek: inputs.vek.as_deref(), chain: inputs.chain.as_deref() },
             runtime_data: inputs.runtime_data.as_deref(),
             runtime_data_type: None,
+            init_time_data: inputs.init_time_data.as_deref(),
             nonce: self.nonce.as_ref().map(|nonce| nonce.0.as_slice()),
             challenge: None,
             challenges: None,
             collateral: inputs.collateral.as_ref().map_or(JudgeCollateral::Missing, JudgeCollateral::Raw),
             snp: JudgeSnp::Offline { crl: inputs.crl.as_deref(), trust: &inputs.trust },
             policy: inputs.policy.as_deref(),
+            baseline: None,
             now: self.at.unwrap_or_else(super::now),
             anchors: &inputs.anchors,
         };

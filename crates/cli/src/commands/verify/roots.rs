@@ -42,7 +42,13 @@ pub(in crate::commands) fn snp_trust(data: Option<&Path>) -> Result<SnpTrust, Fa
     if let Some(signer) = signer.flatten() {
         let (did, feed) = (signer.did(), signer.feed().to_owned());
         // As a service under `--dev` says it.
-        let issuer = Issuer { did, feed, minimum_svn: 0, status: "simulated-uvm".to_owned() };
+        let issuer = Issuer {
+            did,
+            feed,
+            minimum_svn: 0,
+            status: "simulated-uvm".to_owned(),
+            origin: AnchorOrigin::Simulated,
+        };
         trust.image_issuers = trust.image_issuers.with(issuer);
         trust.time_stamp_authorities.push(signer.time_stamp_authority());
     }
