@@ -17,7 +17,7 @@ main() {
   fi
   for part in "$@"; do
     case "$part" in
-      packages) c_compiler ;;
+      packages) c_compiler; openssl_headers ;;
       cargo-deny) cargo_tool cargo-deny "$CARGO_DENY_VERSION" ;;
       cargo-fuzz) c_compiler; cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
       wasm) c_compiler; wasm_compiler ;;
@@ -32,6 +32,14 @@ c_compiler() {
   local missing=()
   command -v gcc >/dev/null || missing+=(gcc libc6-dev)
   command -v g++ >/dev/null || missing+=(g++)
+  apt_install "${missing[@]}"
+}
+
+# Nothing that is shipped links OpenSSL: one of the peers that the benchmarks compare with does.
+openssl_headers() {
+  local missing=()
+  command -v pkg-config >/dev/null || missing+=(pkg-config)
+  pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev)
   apt_install "${missing[@]}"
 }
 

@@ -2,9 +2,9 @@
 #![no_main]
 
 use assay_evidence::sgx::Quote;
-use assay_verify::TrustAnchors;
 use assay_verify::cache::ChainCache;
-use assay_verify::sgx::{Binding, CollateralInput, Context, Format, Opened};
+use assay_verify::sgx::{CollateralInput, Context, Format, Opened};
+use assay_verify::{Binding, TrustAnchors};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -5,15 +5,19 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RsaEncoding, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 
 use crate::Failure;
 
 /// Header and report body: what the attestation key signs.
 const QUOTE_BODY: usize = 432;
+/// What an endorsement key signs of an SEV-SNP report.
+const REPORT_BODY: usize = 672;
+/// What an authority signs of an endorsement key certificate.
+const VEK_BODY: usize = 768;
 /// Different signatures, so that nothing can be learnt from one call for the next.
 const SIGNATURES: usize = 64;
 
@@ -48,6 +52,65 @@ impl P256 {
             key.verify(message, signature).ok()?;
         }
         Some(())
+    }
+}
+
+/// Verifications of P-384 signatures, each of another report and all by one key, as reports of one chip are.
+pub(crate) struct P384 {
+    point: Vec<u8>,
+    /// A known chip's key was read before.
+    key: ParsedPublicKey,
+    signed: Vec<(Vec<u8>, Vec<u8>)>,
+    next: usize,
+}
+
+impl P384 {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)?;
+        let random = SystemRandom::new();
+        let signed = (0..SIGNATURES).map(|number| {
+            let message: Vec<u8> = number.to_le_bytes().into_iter().cycle().take(REPORT_BODY).collect();
+            let signature = pair.sign(&random, &message)?.as_ref().to_vec();
+            Ok::<_, Failure>((message, signature))
+        });
+        let signed = signed.collect::<Result<_, _>>()?;
+        let point = pair.public_key().as_ref().to_vec();
+        let key = ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &point)?;
+        Ok(Self { point, key, signed, next: 0 })
+    }
+
+    /// Verifies a signature of a key that is known.
+    pub(crate) fn verify(&mut self) -> Option<()> {
+        let (message, signature) = self.signed.get(self.next)?;
+        self.next = self.next.checked_add(1).filter(|next| *next < self.signed.len()).unwrap_or(0);
+        self.key.verify_sig(message, signature).ok()
+    }
+
+    /// The same with a key that was not seen before.
+    pub(crate) fn verify_of_new_key(&mut self) -> Option<()> {
+        self.key = ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.point).ok()?;
+        self.verify()
+    }
+}
+
+/// Verification of an authority's signature of an endorsement key certificate: RSA-4096, PSS. The authority is known.
+pub(crate) struct VekSignature {
+    key: ParsedPublicKey,
+    message: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl VekSignature {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let pair = RsaKeyPair::generate(KeySize::Rsa4096)?;
+        let key = ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, pair.public_key().as_ref())?;
+        let (message, mut signature) = (vec![7; VEK_BODY], vec![0; pair.public_modulus_len()]);
+        pair.sign(&RSA_PSS_SHA384, &SystemRandom::new(), &message, &mut signature)?;
+        Ok(Self { key, message, signature })
+    }
+
+    pub(crate) fn verify(&self) -> Option<()> {
+        self.key.verify_sig(&self.message, &self.signature).ok()
     }
 }
 

@@ -18,6 +18,8 @@ mod report;
 mod samples;
 mod server;
 mod service;
+mod snp;
+mod snp_samples;
 mod token;
 mod verify;
 
@@ -111,17 +113,22 @@ struct Group {
     run: fn(&Arguments, &Table) -> Result<Vec<Row>, Failure>,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group {
         title: "quote verification",
         cases: &verify::CASES,
         run: |arguments, _| verify::rows(arguments.plan()),
     },
+    Group {
+        title: "SEV-SNP report verification",
+        cases: &snp::CASES,
+        run: |arguments, _| snp::rows(arguments.plan()),
+    },
     Group { title: "policies", cases: &policy::CASES, run: |arguments, _| policy::rows(arguments.plan()) },
     Group {
         title: "appraisal",
         cases: &appraise::CASES,
-        run: |arguments, _| appraise::rows(arguments.plan()),
+        run: |arguments, _| appraise::rows(arguments.plan(), |case| arguments.wants(case)),
     },
     Group { title: "tokens", cases: &token::CASES, run: |arguments, _| token::rows(arguments.plan()) },
     Group { title: "the service", cases: &service::CASES, run: service_rows },

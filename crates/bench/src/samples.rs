@@ -81,12 +81,18 @@ impl Evidence {
 
 /// A quote that differs from all others in its report data, and so in its signatures.
 pub(crate) fn evidence(platform: &Platform, number: usize) -> Result<Evidence, Failure> {
+    let (runtime_data, report_data) = runtime_data(number);
+    let quote = platform.quote(&QuoteSpec { report_data, ..QuoteSpec::default() })?;
+    Ok(Evidence { quote, runtime_data })
+}
+
+/// What the device of this number says, and the report data that binds it.
+pub(crate) fn runtime_data(number: usize) -> (Vec<u8>, [u8; 64]) {
     let key = hex::encode(sha256(&[b"key", &number.to_le_bytes()]));
     let runtime_data = format!(r#"{{"keys":[{{"kid":"{number}","kty":"oct","k":"{key}"}}]}}"#).into_bytes();
     let mut report_data = [0; 64];
     report_data.iter_mut().zip(sha256(&[&runtime_data])).for_each(|(to, from)| *to = from);
-    let quote = platform.quote(&QuoteSpec { report_data, ..QuoteSpec::default() })?;
-    Ok(Evidence { quote, runtime_data })
+    (runtime_data, report_data)
 }
 
 /// Goes through a list again and again.
