@@ -3,7 +3,8 @@
 use assay_evidence::snp::{Product, Tcb};
 use assay_verify::claims::{SnpClaims, TcbVerdict};
 use assay_verify::intel::TcbStatus;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The identifier of the baseline that holds when a policy names none.
 pub const AZURE_DEFAULT: &str = "azuredefault";
@@ -30,14 +31,23 @@ pub struct Baseline {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SnpBaseline {
     /// Milan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "without_fmc", skip_serializing_if = "Option::is_none")]
     pub milan: Option<SnpMinimum>,
     /// Genoa, Bergamo, Siena.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "without_fmc", skip_serializing_if = "Option::is_none")]
     pub genoa: Option<SnpMinimum>,
     /// Turin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turin: Option<SnpMinimum>,
+}
+
+/// A minimum for a part that a generation does not have would refuse every platform of it.
+fn without_fmc<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SnpMinimum>, D::Error> {
+    let minimum = Option::<SnpMinimum>::deserialize(deserializer)?;
+    match minimum {
+        Some(SnpMinimum { fmc: 1.., .. }) => Err(D::Error::custom("`fmc` belongs to `turin` only")),
+        minimum => Ok(minimum),
+    }
 }
 
 /// The lowest security version of each part of a platform; AMD's security bulletins name them.
@@ -158,6 +168,16 @@ impl SnpMinimum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_minimum_for_a_part_that_is_not_there_is_refused() {
+        let read = |text: &str| serde_json::from_str::<SnpBaseline>(text).map_err(|error| error.to_string());
+        assert!(read(r#"{"milan":{"snp":1},"turin":{"fmc":1}}"#).is_ok());
+        for generation in ["milan", "genoa"] {
+            let problem = read(&format!(r#"{{"{generation}":{{"fmc":1}}}}"#)).unwrap_err();
+            assert!(problem.starts_with("`fmc` belongs to `turin` only"), "{problem}");
+        }
+    }
 
     #[test]
     fn components_are_compared_one_by_one() {

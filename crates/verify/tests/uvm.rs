@@ -16,7 +16,7 @@ use assay_silicon::uvm::{Algorithm, Defect, EndorsementSpec, Form, UvmSigner};
 use assay_verify::uvm::{
     Input, Issuer, MICROSOFT_TIME_STAMP_PCA_2010, RULES, TimeSource, TrustedIssuers, UvmClaims, verify_alone,
 };
-use assay_verify::{Outcome, Report, UnixTime};
+use assay_verify::{AnchorOrigin, Outcome, Report, UnixTime};
 use base64::Engine;
 
 /// 2026-11-21, long after the leaf of the real endorsements expired.
@@ -153,6 +153,7 @@ fn simulated(signer: &UvmSigner) -> (TrustedIssuers, [[u8; 32]; 1]) {
         feed: signer.feed().to_owned(),
         minimum_svn: 100,
         status: "simulated".to_owned(),
+        origin: AnchorOrigin::Simulated,
     };
     (TrustedIssuers::default().with(issuer), [signer.time_stamp_authority()])
 }

@@ -61,7 +61,7 @@ const fn legacy(name: &'static str, of: &'static str, kind: ValueKind) -> ClaimI
 const FRESHNESS: ClaimInfo = both(
     "x-assay-freshness",
     ValueKind::String,
-    "`challenge`: bound to a challenge of this service; `caller-bound`: bound to the caller's nonce; `unbound`: neither",
+    "`challenge`: bound to a challenge of this service; `caller-bound`: bound to the caller's `nonce`, whose age only the caller knows; `unbound`: neither",
 );
 
 /// Claims of every token, whatever the evidence.
@@ -84,7 +84,7 @@ pub const COMMON_CLAIMS: &[ClaimInfo] = &[
     only_out(
         "x-assay-anchor",
         ValueKind::String,
-        "`operator`: the root is one that the operator added, not the vendor's",
+        "`operator`: the operator, and not the vendor, vouches for a root or for an image's signer",
     ),
     only_out("x-assay-simulated", ValueKind::Boolean, "the evidence is of simulated silicon"),
 ];

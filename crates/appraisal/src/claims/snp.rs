@@ -14,7 +14,8 @@ pub const SNP_CLAIMS: &[ClaimInfo] = &[
     both(
         "x-ms-compliance-status",
         ValueKind::String,
-        "what the operator's lists say of the image: of its endorsement's issuer, or of its measurement; often absent",
+        "what the lists of image signers and of measurements say of the image; absent for others, and for guests that the host can \
+         debug or move or that asked below VMPL 0",
     ),
     both(
         "x-ms-sevsnpvm-is-debuggable",
@@ -77,11 +78,90 @@ pub const SNP_CLAIMS: &[ClaimInfo] = &[
     ),
     both("x-assay-snp-vlek-provider", ValueKind::String, "the provider that a VLEK belongs to"),
     both("x-assay-snp-fmc-svn", ValueKind::Integer, "first boot stage, reported TCB; Turin only"),
+    both(
+        "x-assay-snp-launch-fmc-svn",
+        ValueKind::Integer,
+        "first boot stage, of the TCB when the guest was launched; Turin only",
+    ),
+    both(
+        "x-assay-snp-launch-bootloader-svn",
+        ValueKind::Integer,
+        "boot loader of the secure processor, of the TCB when the guest was launched",
+    ),
+    both(
+        "x-assay-snp-launch-tee-svn",
+        ValueKind::Integer,
+        "operating system of the secure processor, of the TCB when the guest was launched",
+    ),
+    both(
+        "x-assay-snp-launch-snpfw-svn",
+        ValueKind::Integer,
+        "SNP firmware, of the TCB when the guest was launched",
+    ),
+    both(
+        "x-assay-snp-launch-microcode-svn",
+        ValueKind::Integer,
+        "microcode, of the TCB when the guest was launched",
+    ),
+    both(
+        "x-assay-snp-committed-fmc-svn",
+        ValueKind::Integer,
+        "first boot stage, of the TCB that the platform cannot go below; Turin only",
+    ),
+    both(
+        "x-assay-snp-committed-bootloader-svn",
+        ValueKind::Integer,
+        "boot loader of the secure processor, of the TCB that the platform cannot go below",
+    ),
+    both(
+        "x-assay-snp-committed-tee-svn",
+        ValueKind::Integer,
+        "operating system of the secure processor, of the TCB that the platform cannot go below",
+    ),
+    both(
+        "x-assay-snp-committed-snpfw-svn",
+        ValueKind::Integer,
+        "SNP firmware, of the TCB that the platform cannot go below",
+    ),
+    both(
+        "x-assay-snp-committed-microcode-svn",
+        ValueKind::Integer,
+        "microcode, of the TCB that the platform cannot go below",
+    ),
+    both(
+        "x-assay-snp-current-fmc-svn",
+        ValueKind::Integer,
+        "first boot stage, of the TCB that runs now; Turin only",
+    ),
+    both(
+        "x-assay-snp-current-bootloader-svn",
+        ValueKind::Integer,
+        "boot loader of the secure processor, of the TCB that runs now",
+    ),
+    both(
+        "x-assay-snp-current-tee-svn",
+        ValueKind::Integer,
+        "operating system of the secure processor, of the TCB that runs now",
+    ),
+    both("x-assay-snp-current-snpfw-svn", ValueKind::Integer, "SNP firmware, of the TCB that runs now"),
+    both("x-assay-snp-current-microcode-svn", ValueKind::Integer, "microcode, of the TCB that runs now"),
+    both(
+        "x-assay-snp-current-firmware",
+        ValueKind::String,
+        "version of the firmware that runs now, such as `1.55.37`",
+    ),
+    both("x-assay-snp-minimum-abi-major", ValueKind::Integer, "lowest firmware ABI that the guest accepts"),
+    both("x-assay-snp-minimum-abi-minor", ValueKind::Integer, "lowest firmware ABI that the guest accepts"),
     both("x-assay-snp-policy", ValueKind::String, "the whole guest policy, 16 hexadecimal digits"),
     both(
         "x-assay-snp-platform",
         ValueKind::String,
         "how the platform is configured, such as `smt-enabled`; a list in tokens",
+    ),
+    both(
+        "x-assay-snp-platform-unknown",
+        ValueKind::String,
+        "bits of the platform's configuration without a known meaning, 16 hexadecimal digits; absent without any",
     ),
     both(
         "x-assay-snp-launch-mitigations",
@@ -164,12 +244,18 @@ fn assay_values(claims: &SnpClaims) -> Vec<(&'static str, Value)> {
         ("x-assay-snp-product", json!(claims.product.as_str())),
         ("x-assay-snp-report-version", json!(report.version)),
         ("x-assay-snp-signing-key", json!(claims.signing_key.as_str())),
+        ("x-assay-snp-current-firmware", json!(report.current_firmware.to_string())),
+        ("x-assay-snp-minimum-abi-major", json!(report.policy.minimum_abi().0)),
+        ("x-assay-snp-minimum-abi-minor", json!(report.policy.minimum_abi().1)),
         ("x-assay-snp-policy", json!(format!("{:016x}", report.policy.0))),
         ("x-assay-snp-platform", json!(report.platform_info.names().collect::<Vec<_>>())),
         ("x-assay-snp-revocation-checked", json!(claims.revocation_checked)),
     ];
     values.extend(claims.provider.as_ref().map(|name| ("x-assay-snp-vlek-provider", json!(name))));
     values.extend(claims.reported_tcb.fmc.map(|fmc| ("x-assay-snp-fmc-svn", json!(fmc))));
+    let unknown = Some(report.platform_info.unknown()).filter(|bits| *bits != 0);
+    values.extend(unknown.map(|bits| ("x-assay-snp-platform-unknown", json!(format!("{bits:016x}")))));
+    values.extend(tcb_values(claims));
     if let Some(mitigations) = report.mitigations {
         values.extend([
             ("x-assay-snp-launch-mitigations", json!(format!("{:016x}", mitigations.launch))),
@@ -178,6 +264,40 @@ fn assay_values(claims: &SnpClaims) -> Vec<(&'static str, Value)> {
     }
     values
 }
+
+/// The TCB versions besides the reported one, component by component, so that policies can compare them.
+fn tcb_values(claims: &SnpClaims) -> impl Iterator<Item = (&'static str, Value)> {
+    let versions = [&claims.launch_tcb, &claims.committed_tcb, &claims.current_tcb];
+    versions.into_iter().zip(TCB_NAMES).flat_map(|(tcb, names)| {
+        let components = [tcb.fmc, Some(tcb.boot_loader), Some(tcb.tee), Some(tcb.snp), Some(tcb.microcode)];
+        names.into_iter().zip(components).filter_map(|(name, svn)| Some((name, json!(svn?))))
+    })
+}
+
+/// Launch, committed, current; within each the components as [`tcb_values`] has them.
+const TCB_NAMES: [[&str; 5]; 3] = [
+    [
+        "x-assay-snp-launch-fmc-svn",
+        "x-assay-snp-launch-bootloader-svn",
+        "x-assay-snp-launch-tee-svn",
+        "x-assay-snp-launch-snpfw-svn",
+        "x-assay-snp-launch-microcode-svn",
+    ],
+    [
+        "x-assay-snp-committed-fmc-svn",
+        "x-assay-snp-committed-bootloader-svn",
+        "x-assay-snp-committed-tee-svn",
+        "x-assay-snp-committed-snpfw-svn",
+        "x-assay-snp-committed-microcode-svn",
+    ],
+    [
+        "x-assay-snp-current-fmc-svn",
+        "x-assay-snp-current-bootloader-svn",
+        "x-assay-snp-current-tee-svn",
+        "x-assay-snp-current-snpfw-svn",
+        "x-assay-snp-current-microcode-svn",
+    ],
+];
 
 fn image_values(claims: &SnpClaims) -> Vec<(&'static str, Value)> {
     let Some(image) = &claims.image else { return Vec::new() };

@@ -9,6 +9,13 @@ use super::{ClaimInfo, FRESHNESS, both, measured};
 pub const TDX_CLAIMS: &[ClaimInfo] = &[
     both("x-ms-attestation-type", ValueKind::String, "the kind of hardware: `tdxvm`"),
     both(
+        "x-ms-compliance-status",
+        ValueKind::String,
+        "what the operator's lists say of the image; often absent",
+    ),
+    both("eat_profile", ValueKind::String, "`https://aka.ms/maa-eat-profile-tdxvm`"),
+    both("intuse", ValueKind::String, "`generic`"),
+    both(
         "attester_tcb_status",
         ValueKind::String,
         "what Intel says of the platform's TCB, such as `UpToDate`",
@@ -44,5 +51,6 @@ pub const TDX_CLAIMS: &[ClaimInfo] = &[
         "whether the host cannot make it fault on its own pages",
     ),
     both("x-ms-runtime", ValueKind::Json, "runtime data of type JSON; the report data is its hash"),
+    both("x-ms-inittime", ValueKind::Json, "init-time data"),
     FRESHNESS,
 ];
