@@ -193,6 +193,8 @@ pub struct ChipSpec {
     pub csp_id: String,
     /// Random when `None`. Of a Turin the first 8 bytes count and the others must be zero.
     pub chip_id: Option<[u8; 64]>,
+    /// Put the chip id into an OCTET STRING in the certificate of a VCEK. AMD's own have it bare.
+    pub wrapped_hwid: bool,
 }
 
 impl ChipSpec {
@@ -205,6 +207,7 @@ impl ChipSpec {
             tcb: product.current_tcb(),
             csp_id: "CN=simulated-region-1.cloud.example".to_owned(),
             chip_id: None,
+            wrapped_hwid: false,
         }
     }
 }

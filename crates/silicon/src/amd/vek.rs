@@ -43,6 +43,7 @@ pub(super) fn extensions(spec: &ChipSpec, chip_id: &[u8; 64]) -> Vec<Extension> 
     ];
     all.extend(spls(spec).into_iter().map(|(arcs, spl)| extension(arcs, asn1::unsigned(&[spl]))));
     all.push(match spec.kind {
+        VekKind::Vcek if spec.wrapped_hwid => extension(HWID, asn1::octets(hwid(spec.product, chip_id))),
         VekKind::Vcek => extension(HWID, hwid(spec.product, chip_id).to_vec()),
         VekKind::Vlek => extension(CSP_ID, asn1::ia5(&spec.csp_id)),
     });

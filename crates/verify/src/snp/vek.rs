@@ -109,7 +109,7 @@ pub(super) fn verify(der: &[u8], anchors: &TrustAnchors) -> Result<VerifiedVek, 
     let key = key(&certificate).map_err(|error| failures.push((&VEK_ROLE, error))).ok();
     failures.extend(check_constraints(&certificate));
     let product = authority.map(|authority| authority.product);
-    let extensions = Extensions::read(&certificate, product, kind);
+    let extensions = VekExtensions::read(&certificate, product, kind);
     let extensions = extensions.map_err(|errors| failures.extend(errors)).ok();
     match (authority, key, extensions) {
         (Some(authority), Some(key), Some(extensions)) if failures.is_empty() => Ok(VerifiedVek {
@@ -182,13 +182,28 @@ fn check_constraints(certificate: &Certificate<'_>) -> Vec<Failure> {
 }
 
 /// What AMD's extensions say.
-struct Extensions {
-    tcb: Tcb,
-    chip_id: Option<[u8; 64]>,
-    provider: Option<String>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VekExtensions {
+    /// The TCB from which the key was derived.
+    pub tcb: Tcb,
+    /// The chip, followed by zeros; `None` for a VLEK. Never log it, never store it in the clear.
+    pub(super) chip_id: Option<[u8; 64]>,
+    /// The provider that loaded the key; `None` for a VCEK.
+    pub provider: Option<String>,
 }
 
-impl Extensions {
+impl VekExtensions {
+    /// Reads the extensions of a certificate, DER, of which nothing else is verified: for tools and fuzzing.
+    ///
+    /// # Errors
+    /// Every reason why they are not those of such a key.
+    pub fn parse(der: &[u8], product: Product, kind: SigningKey) -> Result<Self, Vec<VerifyError>> {
+        let malformed = |problem| vec![VerifyError::CertificateMalformed { role: ROLE, problem }];
+        let certificate = Certificate::parse(der).map_err(malformed)?;
+        Self::read(&certificate, Some(product), Some(kind))
+            .map_err(|failures| failures.into_iter().map(|(_, error)| error).collect())
+    }
+
     /// Without a known issuer or kind, what depends on them is not judged: there is a failure already.
     fn read(
         certificate: &Certificate<'_>,
