@@ -378,3 +378,52 @@ async fn real_reports_get_tokens() {
         assert_eq!(shown, runtime.map(|runtime| serde_json::from_slice(&runtime).unwrap()));
     }
 }
+
+/// A real container group: report, certificates of the metadata service, the container policy, Microsoft's endorsement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_container_gets_its_status_if_the_operator_takes_its_version() {
+    let Some(vectors) = vectors() else { return };
+    let read = |name: &str| std::fs::read(vectors.join("maa/aci").join(name)).unwrap();
+    let did = "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:1.3.6.1.4.1.311.76.59.1.2";
+    let lenient = format!(
+        "[[snp.image_issuers]]\ndid = \"{did}\"\nfeed = \"ContainerPlat-AMD-UVM\"\nminimum_svn = 22\nstatus = \"mine\"\n"
+    );
+    let images = json!({ "Uvm": [base64url::encode(&read("body.uvm_reference_info.bin"))] }).to_string();
+    let report = json!({
+        "SnpReport": base64url::encode(&read("snp_report.bin")),
+        "VcekCertChain": base64url::encode(&read("uvm_host_amd_certificate.pem")),
+        "Endorsements": base64url::encode(images.as_bytes()),
+    });
+    let policy = String::from_utf8(read("uvm_security_policy.base64")).unwrap();
+    let policy = base64url::decode_lenient(policy.trim()).unwrap();
+    let body = |policy: &[u8]| {
+        json!({
+            "report": base64url::encode(report.to_string().as_bytes()),
+            "initTimeData": { "data": base64url::encode(policy), "dataType": "Binary" },
+        })
+        .to_string()
+    };
+    let overrides = Overrides { test_clock: Some("2026-03-01T00:00:00Z".to_owned()), ..Overrides::default() };
+    let service = TestService::with("", &overrides).await;
+    assert_eq!(service.post(ATTEST, body(&policy)).await.problem().2, "uvm-svn-too-low");
+    let service = TestService::with(&lenient, &overrides).await;
+    let claims = service.post(ATTEST, body(&policy)).await.claims();
+    assert_eq!((&claims["x-ms-compliance-status"], &claims["x-assay-uvm-svn"]), (&json!("mine"), &json!(22)));
+    assert_eq!(claims["x-ms-sevsnpvm-hostdata"], hex::encode(assay_verify::sha256(&[&policy])));
+    assert!(claims.get("x-assay-anchor").is_none(), "Microsoft's issuer is built in");
+    assert_eq!(service.post(ATTEST, body(b"{}")).await.problem().2, "binding-mismatch");
+}
+
+/// Runtime data that hashes right and is not what it is declared to be.
+#[tokio::test(flavor = "multi_thread")]
+async fn runtime_data_that_is_no_json_is_refused() {
+    let service = TestService::with_amd("").await;
+    for data in [&b"{\"a\":1"[..], b"{\"a\":1,\"a\":2}", b"\xff", b"hello"] {
+        let options = SimulateOptions { runtime_data: Some(data.to_vec()), ..SimulateOptions::default() };
+        let mut request = service.simulate_snp(&options).request;
+        request["runtimeData"]["dataType"] = json!("JSON");
+        assert_eq!(service.post(ATTEST, request.to_string()).await.problem().2, "data-not-json");
+        request["runtimeData"]["dataType"] = json!("Binary");
+        service.post(ATTEST, request.to_string()).await.claims();
+    }
+}
