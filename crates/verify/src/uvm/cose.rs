@@ -1,12 +1,16 @@
 //! The envelope: COSE_Sign1 (RFC 9052, sections 3 and 4.2).
 //!
 //! What is signed are the bytes of the protected header as they were received; they are kept and never encoded again.
+//!
+//! Both headers are read under a limit of depth, and screened before they are given meaning: a counter-signature has headers
+//! of its own in a byte string, which begins a new item, so readers that follow it nest as deep as the sender likes.
 
 use coset::cbor::Value;
+use coset::cbor::de::{Error as CborError, from_reader_with_recursion_limit};
 use coset::iana::EnumI64;
 use coset::{
-    CborSerializable, ContentType, CoseError, CoseSign1, Header, Label, RegisteredLabelWithPrivate,
-    TaggedCborSerializable,
+    AsCborValue, ContentType, CoseError, CoseSign1, Header, Label, ProtectedHeader,
+    RegisteredLabelWithPrivate,
 };
 
 use super::error::UvmError;
@@ -14,10 +18,15 @@ use crate::crypto::Scheme;
 
 /// Real endorsements have 11 KiB, half of it certificates and half a time-stamp; chains may grow to a few times that.
 pub const MAX_ENDORSEMENT_SIZE: usize = 64 * 1024;
-/// The major type of tags, in the first byte of an item (RFC 8949, section 3.1).
-const MAJOR_TYPE_TAG: u8 = 6;
+/// COSE_Sign1 (RFC 9052, section 4.2).
+const TAG_COSE_SIGN1: u64 = 18;
 /// Real endorsements have 7 protected headers and 1 unprotected one.
 const MAX_HEADERS: usize = 64;
+/// Real endorsements have 3 levels: tag, array and map; or map, map of claims and tag in the protected header.
+const MAX_DEPTH: usize = 16;
+/// Counter-signatures, full and abbreviated: RFC 8152, table 3, and RFC 9338, table 1. Nobody here would verify them, and what
+/// they would vouch for is not asked.
+const COUNTER_SIGNATURES: [i64; 4] = [7, 9, 11, 12];
 
 /// A COSE_Sign1 message, read but not verified.
 pub(super) struct Message {
@@ -30,16 +39,17 @@ impl Message {
         if bytes.len() > MAX_ENDORSEMENT_SIZE {
             return Err(UvmError::TooLarge { size: bytes.len(), limit: MAX_ENDORSEMENT_SIZE });
         }
-        let tagged = bytes.first().is_some_and(|first| first >> 5 == MAJOR_TYPE_TAG);
-        let read = if tagged { CoseSign1::from_tagged_slice(bytes) } else { CoseSign1::from_slice(bytes) };
-        let inner = read.map_err(|error| malformed(&error))?;
-        if inner.protected.header.rest.len().max(inner.unprotected.rest.len()) > MAX_HEADERS {
-            return Err(UvmError::Cose { problem: "it has too many headers" });
-        }
-        match inner.protected.original_data {
-            Some(_) => Ok(Self { inner }),
-            None => Err(UvmError::Cose { problem: "its protected header is not there" }),
-        }
+        let [protected, unprotected, payload, signature] = parts(decode(bytes)?)?;
+        let inner = CoseSign1 {
+            protected: protected_header(protected.into_bytes().map_err(|_| wrong_kind())?)?,
+            unprotected: header(unprotected)?,
+            payload: match payload {
+                Value::Null => None,
+                payload => Some(payload.into_bytes().map_err(|_| wrong_kind())?),
+            },
+            signature: signature.into_bytes().map_err(|_| wrong_kind())?,
+        };
+        Ok(Self { inner })
     }
 
     /// What else is wrong with the envelope.
@@ -47,7 +57,8 @@ impl Message {
         let (protected, unprotected) = (&self.inner.protected.header, &self.inner.unprotected);
         let mut problems = Vec::new();
         // RFC 9052, section 3: a label should not stand in both headers.
-        if labels(protected).any(|label| labels(unprotected).any(|other| other == label)) {
+        let others: Vec<Label> = labels(unprotected).collect();
+        if labels(protected).any(|label| others.contains(&label)) {
             problems.push(UvmError::DuplicateLabel);
         }
         if !protected.crit.is_empty() || !unprotected.crit.is_empty() {
@@ -112,17 +123,55 @@ impl Message {
     }
 }
 
+/// One item and nothing after it.
+fn decode(mut bytes: &[u8]) -> Result<Value, UvmError> {
+    let read = from_reader_with_recursion_limit(&mut bytes, MAX_DEPTH);
+    let problem = match read {
+        Ok(item) if bytes.is_empty() => return Ok(item),
+        Ok(_) => "something stands after it",
+        Err(CborError::RecursionLimitExceeded) => "it is nested too deeply",
+        Err(_) => "it is not CBOR",
+    };
+    Err(UvmError::Cose { problem })
+}
+
+fn parts(message: Value) -> Result<[Value; 4], UvmError> {
+    let message = match message {
+        Value::Tag(TAG_COSE_SIGN1, inner) => *inner,
+        other => other,
+    };
+    message.into_array().ok().and_then(|parts| parts.try_into().ok()).ok_or_else(wrong_kind)
+}
+
+/// Keeps the bytes, which are what is signed. None stand for no headers (RFC 9052, section 3).
+fn protected_header(bytes: Vec<u8>) -> Result<ProtectedHeader, UvmError> {
+    let header = if bytes.is_empty() { Header::default() } else { header(decode(&bytes)?)? };
+    Ok(ProtectedHeader { original_data: Some(bytes), header })
+}
+
+/// Gives a header its meaning. Without counter-signatures nothing in it is decoded again.
+fn header(header: Value) -> Result<Header, UvmError> {
+    let labels = header.as_map().ok_or_else(wrong_kind)?;
+    if labels.len() > MAX_HEADERS {
+        return Err(UvmError::Cose { problem: "it has too many headers" });
+    }
+    if COUNTER_SIGNATURES.map(Value::from).iter().any(|number| labels.iter().any(|(label, _)| label == number)) {
+        return Err(UvmError::Cose { problem: "it has a counter-signature, which is not accepted" });
+    }
+    Header::from_cbor_value(header).map_err(|error| malformed(&error))
+}
+
+const fn wrong_kind() -> UvmError {
+    UvmError::Cose { problem: "a part of it is not of the kind that should stand there" }
+}
+
 fn malformed(error: &CoseError) -> UvmError {
-    UvmError::Cose {
-        problem: match error {
-            CoseError::DuplicateMapKey => return UvmError::DuplicateLabel,
-            CoseError::DecodeFailed(_) => "it is not CBOR",
-            CoseError::ExtraneousData => "something stands after it",
-            CoseError::UnregisteredIanaValue | CoseError::UnregisteredIanaNonPrivateValue => {
-                "a header has a value that is not registered"
-            }
-            _ => "a part of it is not of the kind that should stand there",
-        },
+    match error {
+        CoseError::DuplicateMapKey => UvmError::DuplicateLabel,
+        CoseError::UnregisteredIanaValue | CoseError::UnregisteredIanaNonPrivateValue => {
+            UvmError::Cose { problem: "a header has a value that is not registered" }
+        }
+        _ => wrong_kind(),
     }
 }
 

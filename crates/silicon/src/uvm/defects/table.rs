@@ -216,6 +216,14 @@ crate::table::defects! {
         "there are 100 more headers",
         "the number of headers is bounded",
         Message(envelope::headers_many);
+    CounterSigned, "counter-signed",
+        "the protected header has a counter-signature (RFC 9338)",
+        "there are no counter-signatures",
+        Message(envelope::counter_signed);
+    CounterSignedUnprotected, "counter-signed-unprotected",
+        "the unprotected header has a counter-signature (RFC 8152)",
+        "there are no counter-signatures",
+        Message(envelope::counter_signed_unprotected);
     Detached, "detached",
         "the payload is taken out after signing",
         "the payload is there",

@@ -1,0 +1,120 @@
+//! Endorsements that are made to cost: nests that exhaust the stack, and certificates and names that exhaust the processor.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
+use assay_verify::uvm::{Input, TrustedIssuers, UvmError, verify_alone};
+use assay_verify::{UnixTime, VerifyError};
+
+const NOW: i64 = 1_795_000_000;
+/// A quarter of what the service's threads have.
+const SMALL_STACK: usize = 512 * 1024;
+
+/// A CBOR byte string.
+fn bytes(content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap();
+    let head = match length {
+        0..24 => vec![0x40 | content.len() as u8],
+        24..256 => vec![0x58, content.len() as u8],
+        _ => [&[0x59][..], &length.to_be_bytes()].concat(),
+    };
+    [&head, content].concat()
+}
+
+/// The errors of an endorsement with these headers, judged on a thread with a small stack.
+fn errors(protected: &[u8], unprotected: &[u8]) -> Vec<VerifyError> {
+    let endorsement = [&[0xd2, 0x84], &bytes(protected)[..], unprotected, &[0x41, 0, 0x41, 0]].concat();
+    let judge = move || {
+        let (report, claims) = verify_alone(&Input {
+            endorsement: &endorsement,
+            measurement: &[0; 48],
+            issuers: &TrustedIssuers::default(),
+            time_stamp_authorities: &[],
+            now: UnixTime(NOW),
+        });
+        assert_eq!(claims, None);
+        report.errors().cloned().collect()
+    };
+    std::thread::Builder::new().stack_size(SMALL_STACK).spawn(judge).unwrap().join().unwrap()
+}
+
+fn refused(problem: &'static str) -> Vec<VerifyError> {
+    vec![VerifyError::Uvm(UvmError::Cose { problem })]
+}
+
+const COUNTER_SIGNED: &str = "it has a counter-signature, which is not accepted";
+const DEEP: &str = "it is nested too deeply";
+
+/// A header map whose counter-signature has such a map as its protected header, and so on. Every byte string begins a new
+/// item, so none of them is nested deeply.
+fn byte_string_nest(levels: usize) -> Vec<u8> {
+    (0..levels).fold(vec![0xa0], |inner, _| [&[0xa1, 0x07, 0x83], &bytes(&inner)[..], &[0xa0, 0x40]].concat())
+}
+
+/// The same by way of the unprotected header, which is a map in a map; with a list of counter-signatures at each level.
+fn map_nest(levels: usize) -> Vec<u8> {
+    let open = [0xa1, 0x07, 0x81, 0x83, 0x40].repeat(levels);
+    [&open[..], &[0xa0], &vec![0x40; levels]].concat()
+}
+
+/// Both, level by level.
+fn mixed_nest(levels: usize) -> Vec<u8> {
+    (0..levels).fold(vec![0xa0], |inner, level| match level % 2 {
+        0 => [&[0xa1, 0x07, 0x83], &bytes(&inner)[..], &[0xa0, 0x40]].concat(),
+        _ => [&[0xa1, 0x07, 0x81, 0x83, 0x40], &inner[..], &[0x40]].concat(),
+    })
+}
+
+#[test]
+fn nested_counter_signatures_do_not_exhaust_the_stack() {
+    for levels in [8000, 500, 2, 1] {
+        for nest in [byte_string_nest(levels), mixed_nest(levels)] {
+            assert_eq!(errors(&nest, &[0xa0]), refused(COUNTER_SIGNED), "{levels}");
+            assert_eq!(errors(&[], &nest), refused(COUNTER_SIGNED), "{levels}");
+        }
+    }
+    for (levels, problem) in [(8000, DEEP), (500, DEEP), (2, COUNTER_SIGNED)] {
+        let nest = map_nest(levels);
+        assert_eq!(errors(&nest, &[0xa0]), refused(problem), "{levels}");
+        assert_eq!(errors(&[], &nest), refused(problem), "{levels}");
+    }
+}
+
+#[test]
+fn nested_arrays_maps_and_tags_do_not_exhaust_the_stack() {
+    for (open, close) in [(&[0x81][..], 0x00), (&[0xa1, 0x00], 0x00), (&[0xc1], 0x00), (&[0x9f], 0xff)] {
+        for levels in [500, 8000] {
+            let header = [&[0xa1, 0x18, 0x63], &open.repeat(levels)[..], &[close]].concat();
+            assert_eq!(errors(&header, &[0xa0]), refused(DEEP), "{open:?}");
+            assert_eq!(errors(&[], &header), refused(DEEP), "{open:?}");
+        }
+    }
+}
+
+/// Labels of both generations, in either header, in any encoding of the number, and whatever stands behind them.
+#[test]
+fn counter_signatures_of_every_kind_are_refused() {
+    for label in [7, 9, 11, 12] {
+        for number in [vec![label], vec![0x18, label], vec![0x1a, 0, 0, 0, label], vec![0xc2, 0x41, label]] {
+            let header = [&[0xa1], &number[..], &[0x40]].concat();
+            assert_eq!(errors(&header, &[0xa0]), refused(COUNTER_SIGNED), "{header:02x?}");
+            assert_eq!(errors(&[], &header), refused(COUNTER_SIGNED), "{header:02x?}");
+        }
+    }
+    // Inside of another header nobody reads them.
+    let inside = [&[0xa1, 0x18, 0x63, 0x81], &byte_string_nest(500)[..]].concat();
+    assert!(!errors(&inside, &[0xa0]).contains(&refused(COUNTER_SIGNED)[0]));
+}
+
+#[test]
+fn labels_that_stand_twice_are_refused_in_any_encoding() {
+    for header in [&[0xa2, 0x04, 0x41, 0, 0x04, 0x41, 0][..], &[0xa2, 0x18, 0x63, 0, 0xc2, 0x41, 0x63, 0]] {
+        let duplicate = vec![VerifyError::Uvm(UvmError::DuplicateLabel)];
+        assert_eq!(errors(header, &[0xa0]), duplicate);
+        assert_eq!(errors(&[], header), duplicate);
+    }
+}
