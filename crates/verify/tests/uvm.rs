@@ -339,7 +339,7 @@ const MUTATIONS: &[Row] = &[
     (Defect::Trailing, &["uvm-cose-malformed"], "uvm.cose", "uvm/cose.rs", "something stands after it"),
     (Defect::Truncated, &["uvm-cose-malformed"], "uvm.cose", "uvm/cose.rs", "it is not CBOR"),
     (Defect::Empty, &["uvm-cose-malformed"], "uvm.cose", "uvm/cose.rs", "it is not CBOR"),
-    (Defect::NestingBomb, &["uvm-cose-malformed"], "uvm.cose", "uvm/cose.rs", "it is nested too deeply"),
+    (Defect::NestingBomb, &["uvm-cose-malformed"], "uvm.cose", "uvm/cose.rs", "it has too many items"),
     (Defect::Oversize, &["uvm-too-large"], "uvm.cose", "uvm/cose.rs", "Err(UvmError::TooLarge"),
     (Defect::KeyOfOtherKind, &["uvm-key-type"], "uvm.signature", "uvm/mod.rs", "_ => return Err(UvmError::KeyType)"),
     (Defect::KeyOnOtherCurve, &["uvm-key-type"], "uvm.signature", "uvm/mod.rs", "_ => return Err(UvmError::KeyType)"),

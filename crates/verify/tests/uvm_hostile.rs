@@ -17,10 +17,10 @@ const SMALL_STACK: usize = 512 * 1024;
 /// A CBOR byte string.
 fn bytes(content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).unwrap();
-    let head = match length {
-        0..24 => vec![0x40 | content.len() as u8],
-        24..256 => vec![0x58, content.len() as u8],
-        _ => [&[0x59][..], &length.to_be_bytes()].concat(),
+    let head = match u8::try_from(length) {
+        Ok(length @ 0..24) => vec![0x40 | length],
+        Ok(length) => vec![0x58, length],
+        Err(_) => [&[0x59][..], &length.to_be_bytes()].concat(),
     };
     [&head, content].concat()
 }
@@ -48,6 +48,7 @@ fn refused(problem: &'static str) -> Vec<VerifyError> {
 
 const COUNTER_SIGNED: &str = "it has a counter-signature, which is not accepted";
 const DEEP: &str = "it is nested too deeply";
+const MANY: &str = "it has too many items";
 
 /// A header map whose counter-signature has such a map as its protected header, and so on. Every byte string begins a new
 /// item, so none of them is nested deeply.
@@ -77,7 +78,7 @@ fn nested_counter_signatures_do_not_exhaust_the_stack() {
             assert_eq!(errors(&[], &nest), refused(COUNTER_SIGNED), "{levels}");
         }
     }
-    for (levels, problem) in [(8000, DEEP), (500, DEEP), (2, COUNTER_SIGNED)] {
+    for (levels, problem) in [(8000, MANY), (500, MANY), (100, DEEP), (2, COUNTER_SIGNED)] {
         let nest = map_nest(levels);
         assert_eq!(errors(&nest, &[0xa0]), refused(problem), "{levels}");
         assert_eq!(errors(&[], &nest), refused(problem), "{levels}");
@@ -87,11 +88,20 @@ fn nested_counter_signatures_do_not_exhaust_the_stack() {
 #[test]
 fn nested_arrays_maps_and_tags_do_not_exhaust_the_stack() {
     for (open, close) in [(&[0x81][..], 0x00), (&[0xa1, 0x00], 0x00), (&[0xc1], 0x00), (&[0x9f], 0xff)] {
-        for levels in [500, 8000] {
+        for (levels, problem) in [(500, DEEP), (8000, MANY)] {
             let header = [&[0xa1, 0x18, 0x63], &open.repeat(levels)[..], &[close]].concat();
-            assert_eq!(errors(&header, &[0xa0]), refused(DEEP), "{open:?}");
-            assert_eq!(errors(&[], &header), refused(DEEP), "{open:?}");
+            assert_eq!(errors(&header, &[0xa0]), refused(problem), "{open:?}");
+            assert_eq!(errors(&[], &header), refused(problem), "{open:?}");
         }
+    }
+}
+
+#[test]
+fn many_small_items_are_refused_before_they_are_read() {
+    for item in [&[0x00][..], &[0x80], &[0xa0], &[0x40], &[0xc1, 0x00]] {
+        let header = [&[0xa1, 0x18, 0x63, 0x9f], &item.repeat(20_000)[..], &[0xff]].concat();
+        assert_eq!(errors(&header, &[0xa0]), refused(MANY), "{item:?}");
+        assert_eq!(errors(&[], &header), refused(MANY), "{item:?}");
     }
 }
 
