@@ -7,8 +7,9 @@
     reason = "tests"
 )]
 
-use assay_verify::uvm::{Input, TrustedIssuers, UvmError, verify_alone};
-use assay_verify::{UnixTime, VerifyError};
+use assay_silicon::uvm::{Algorithm, Defect, EndorsementSpec, UvmSigner};
+use assay_verify::uvm::{Input, Issuer, TrustedIssuers, UvmError, verify_alone};
+use assay_verify::{Outcome, Report, UnixTime, VerifyError};
 
 const NOW: i64 = 1_795_000_000;
 /// A quarter of what the service's threads have.
@@ -127,4 +128,130 @@ fn labels_that_stand_twice_are_refused_in_any_encoding() {
         assert_eq!(errors(header, &[0xa0]), duplicate);
         assert_eq!(errors(&[], header), duplicate);
     }
+}
+
+const MEASURED: [u8; 48] = [0x5a; 48];
+/// What costs more than all the rest together, in the order of the report.
+const EXPENSIVE: [&str; 4] = ["uvm.chain", "uvm.signature", "uvm.time-stamp", "uvm.dates"];
+
+/// Judged by somebody who trusts the signer and its time-stamp authority.
+fn judge(signer: &UvmSigner, endorsement: &[u8], measurement: [u8; 48]) -> Report {
+    let issuer =
+        Issuer { did: signer.did(), feed: signer.feed().to_owned(), minimum_svn: 100, status: String::new() };
+    let (report, claims) = verify_alone(&Input {
+        endorsement,
+        measurement: &measurement,
+        issuers: &TrustedIssuers::new(vec![issuer]),
+        time_stamp_authorities: &[signer.time_stamp_authority()],
+        now: UnixTime(NOW),
+    });
+    assert_eq!(claims, None);
+    report
+}
+
+fn codes(report: &Report) -> Vec<&'static str> {
+    report.errors().map(VerifyError::code).collect()
+}
+
+/// The rules that were not judged, of those that cost, and the one reason that all of them give.
+fn skipped(report: &Report) -> (Vec<&'static str>, String) {
+    let skipped: Vec<_> = report
+        .checks()
+        .iter()
+        .filter(|check| EXPENSIVE.contains(&check.rule.id) && check.outcome == Outcome::Skipped)
+        .collect();
+    let reason = skipped.first().map(|check| check.detail.to_string()).unwrap_or_default();
+    assert!(skipped.iter().all(|check| check.detail == reason), "{report:#?}");
+    (skipped.iter().map(|check| check.rule.id).collect(), reason)
+}
+
+#[test]
+fn no_signature_is_verified_once_a_cheap_check_has_decided() {
+    let signer = UvmSigner::generate(NOW).unwrap();
+    let untrusted = "not made: the issuer is not trusted for the feed";
+    let no_authority = "not made: the issuer's name is not that of an authority in the chain";
+    let no_content = "not made: the content cannot be read";
+    let no_chain = "not made: the chain cannot be read";
+    let no_envelope = "not made: the envelope is not accepted";
+    for (defect, reason) in [
+        (Defect::SelfMade, untrusted),
+        (Defect::FeedOther, untrusted),
+        (Defect::PolicySan, untrusted),
+        (Defect::PoliciesMany, untrusted),
+        (Defect::OtherRoot, no_authority),
+        (Defect::ChainWithoutRoot, no_authority),
+        (Defect::IssuerMissing, no_content),
+        (Defect::BothForms, no_content),
+        (Defect::JsonBroken, no_content),
+        (Defect::CwtNoMap, no_content),
+        (Defect::Detached, no_envelope),
+        (Defect::AlgorithmEs512, no_envelope),
+        (Defect::CriticalHeader, no_envelope),
+        (Defect::LabelInBoth, no_envelope),
+    ] {
+        let spec = EndorsementSpec::new(MEASURED, 100);
+        let report = judge(&signer, &signer.broken(defect, &spec, NOW).unwrap(), MEASURED);
+        assert_eq!(skipped(&report), (EXPENSIVE.to_vec(), reason.to_owned()), "{defect}");
+    }
+    // What is wrong with the chain is said even so.
+    for (defect, reason) in [(Defect::ChainGarbage, no_chain), (Defect::LeafLarge, no_chain)] {
+        let spec = EndorsementSpec::new(MEASURED, 100);
+        let report = judge(&signer, &signer.broken(defect, &spec, NOW).unwrap(), MEASURED);
+        assert_eq!(skipped(&report), (EXPENSIVE[1..].to_vec(), reason.to_owned()), "{defect}");
+    }
+}
+
+#[test]
+fn the_first_signature_that_is_not_valid_is_the_last_one_verified() {
+    let signer = UvmSigner::generate(NOW).unwrap();
+    let (chain, message) =
+        ("not made: a signature of the chain is not valid", "not made: the signature is not valid");
+    for (defect, rules, reason) in [
+        (Defect::CaSignature, &EXPENSIVE[1..], chain),
+        (Defect::LeafSignature, &EXPENSIVE[1..], chain),
+        (Defect::SignatureBit, &EXPENSIVE[2..], message),
+        (Defect::KeyOfOtherKind, &EXPENSIVE[2..], message),
+    ] {
+        let spec = EndorsementSpec::new(MEASURED, 100);
+        let report = judge(&signer, &signer.broken(defect, &spec, NOW).unwrap(), MEASURED);
+        assert_eq!(skipped(&report), (rules.to_vec(), reason.to_owned()), "{defect}");
+    }
+}
+
+#[test]
+fn every_cheap_check_is_reported_though_the_expensive_ones_are_skipped() {
+    let signer = UvmSigner::generate(NOW).unwrap();
+    let day = 24 * 60 * 60;
+    let spec = EndorsementSpec { signed_at: Some(NOW + day), ..EndorsementSpec::new(MEASURED, 100) };
+    let made = signer.broken(Defect::PolicySan, &spec, NOW).unwrap();
+    let report = judge(&signer, &made, [0; 48]);
+    let expected = ["uvm-did-policy", "uvm-measurement", "uvm-signed-in-future", "uvm-issuer-untrusted"];
+    assert_eq!(codes(&report), expected);
+    assert_eq!(skipped(&report).0, EXPENSIVE[..3]);
+    // What does not make the signatures useless does not keep them from being verified.
+    let spec = EndorsementSpec::new(MEASURED, 99);
+    let made = signer.broken(Defect::SignatureBit, &spec, NOW).unwrap();
+    assert_eq!(
+        codes(&judge(&signer, &made, [0; 48])),
+        ["uvm-signature", "uvm-measurement", "uvm-svn-too-low"]
+    );
+}
+
+/// Where a part stands first in the whole.
+fn position(whole: &[u8], part: &[u8]) -> usize {
+    whole.windows(part.len()).position(|window| window == part).unwrap()
+}
+
+#[test]
+fn costly_rsa_keys_are_refused_before_they_are_used() {
+    let signer = UvmSigner::generate(NOW).unwrap();
+    let spec = EndorsementSpec { algorithm: Algorithm::Ps384, ..EndorsementSpec::new(MEASURED, 100) };
+    let mut made = signer.endorsement(&spec, NOW).unwrap();
+    // The exponent in the leaf's key, as an INTEGER.
+    let exponent = position(&made, &[2, 3, 1, 0, 1]);
+    made[exponent + 4] = 3;
+    let report = judge(&signer, &made, MEASURED);
+    assert_eq!(codes(&report), ["uvm-thumbprint", "uvm-certificate-constraints"]);
+    let reason = "not made: a key of the chain is not accepted".to_owned();
+    assert_eq!(skipped(&report), (EXPENSIVE[1..].to_vec(), reason));
 }

@@ -81,6 +81,10 @@ crate::table::defects! {
         "the last certificate is cut off",
         "each certificate is readable",
         Message(envelope::chain_garbage);
+    LeafLarge, "leaf-large",
+        "the leaf has an extension of 9,000 bytes",
+        "the size of certificates is bounded",
+        Chain(certificates::leaf_large);
     ThumbprintOfOther, "thumbprint-of-other",
         "the thumbprint is of another certificate",
         "the thumbprint is the leaf's",
@@ -115,6 +119,10 @@ crate::table::defects! {
         "the leaf is for signing code",
         "the leaf has the purpose that the issuer's name demands",
         Chain(certificates::purpose);
+    PurposesMany, "purposes-many",
+        "the leaf has 33 purposes, with the one of image signers",
+        "the number of purposes is bounded",
+        Chain(certificates::purposes_many);
     NoPurpose, "no-purpose",
         "the leaf does not say what it is for",
         "the leaf has the purpose that the issuer's name demands",
@@ -171,6 +179,10 @@ crate::table::defects! {
         "the issuer's name is a did:web",
         "the issuer's name is a did:x509 of version 0",
         Chain(certificates::did_method);
+    PoliciesMany, "policies-many",
+        "the issuer's name has the leaf's purpose nine times",
+        "the number of policies is bounded",
+        Chain(certificates::policies_many);
     DidLong, "did-long",
         "the issuer's name has 100 policies",
         "the issuer's name has a bounded length",
