@@ -2,6 +2,10 @@
 //!
 //! The older form has its claims in headers of its own and JSON as payload. The newer one (ContainerPlat 0.2.10 and later)
 //! has CWT claims (RFC 9597) and the measurement itself as payload, declared as a hash (RFC 9995).
+//!
+//! Other readers try the newer form and fall back to the older one. Nobody here does: a message with both is refused, even if
+//! they agree. No real endorsement has both, the payload can be that of one only, and two names of an issuer are an invitation
+//! to readers who look at different ones.
 
 use assay_json::Limits;
 use coset::Label;

@@ -75,6 +75,8 @@ impl Message {
     }
 
     /// The signature scheme that the protected header names (RFC 9053, section 2.1; RFC 8230, section 2).
+    ///
+    /// ES512 (-36) is left out: no real endorsement has it, and nothing here verifies P-521 on targets without `aws-lc-rs`.
     pub(super) fn scheme(&self) -> Result<Scheme, UvmError> {
         let found = match &self.inner.protected.header.alg {
             Some(RegisteredLabelWithPrivate::Assigned(algorithm)) => Some(algorithm.to_i64()),
