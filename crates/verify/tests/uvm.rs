@@ -364,6 +364,7 @@ const MUTATIONS: &[Row] = &[
     (Defect::ContentType, &["uvm-content"], "uvm.content", "uvm/content.rs", "its content type is not"),
     (Defect::ContentTypeMissing, &["uvm-content"], "uvm.content", "uvm/content.rs", "its content type is not"),
     (Defect::JsonBroken, &["uvm-content"], "uvm.content", "uvm/content.rs", "assay_json::parse("),
+    (Defect::JsonLarge, &["uvm-content"], "uvm.content", "uvm/content.rs", "assay_json::parse("),
     (Defect::JsonDuplicate, &["uvm-content"], "uvm.content", "uvm/content.rs", "assay_json::parse("),
     (Defect::JsonArray, &["uvm-content"], "uvm.content", "uvm/content.rs", "is no security version"),
     (Defect::SvnMissing, &["uvm-content"], "uvm.content", "uvm/content.rs", "is no security version"),

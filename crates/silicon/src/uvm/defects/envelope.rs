@@ -191,6 +191,10 @@ pub(super) fn json_broken(draft: &mut Draft) {
     draft.payload.pop();
 }
 
+pub(super) fn json_large(draft: &mut Draft) {
+    draft.payload.extend([b' '; 5000]);
+}
+
 pub(super) fn json_duplicate(draft: &mut Draft) {
     edit(draft, |text| text.replacen('{', "{\"x-ms-sevsnpvm-guestsvn\":\"999\",", 1));
 }

@@ -354,6 +354,10 @@ crate::table::defects! {
         "the payload's last brace is missing",
         "the payload is JSON",
         Legacy(envelope::json_broken);
+    JsonLarge, "json-large",
+        "the payload has 5,000 spaces more",
+        "the size of the payload is bounded",
+        Legacy(envelope::json_large);
     JsonDuplicate, "json-duplicate",
         "the security version stands there twice",
         "members of the payload stand there once",
