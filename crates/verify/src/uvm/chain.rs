@@ -10,14 +10,13 @@ use der::asn1::ObjectIdentifier;
 use super::cose::Message;
 use super::error::UvmError;
 use super::hash::Hash;
+use super::limits::{CERTIFICATE_TOO_LARGE, MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, accepts};
 use crate::time::UnixTime;
 use crate::x509::{Certificate, DIGITAL_SIGNATURE, KEY_CERT_SIGN};
 
 /// Header parameters of RFC 9360.
 const X5CHAIN: Label = Label::Int(33);
 const X5T: Label = Label::Int(34);
-/// Microsoft's chains have 3 certificates, leaf, CA and root; more than this is no chain but an attempt to make us work.
-const MAX_CERTIFICATES: usize = 8;
 pub(super) const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 pub(super) const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
@@ -25,6 +24,8 @@ const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5
 /// policies bind nobody who demands none (RFC 5280, section 6.1.1, `any-policy`).
 pub(super) const KNOWN_EXTENSIONS: &[ObjectIdentifier] =
     &[EXTENDED_KEY_USAGE, SUBJECT_ALT_NAME, CERTIFICATE_POLICIES];
+
+const KEY_NOT_ACCEPTED: &str = "its RSA key has more than 4096 bits, or an exponent other than 65537";
 
 /// The chain, read but not verified.
 pub(super) struct Chain<'a> {
@@ -41,7 +42,11 @@ impl<'a> Chain<'a> {
         let mut problems = Vec::new();
         let mut read = Vec::with_capacity(ders.len());
         for (index, der) in ders.into_iter().enumerate() {
-            match Certificate::parse(der) {
+            let parsed = match der.len() {
+                0..=MAX_CERTIFICATE_SIZE => Certificate::parse(der),
+                _ => Err(CERTIFICATE_TOO_LARGE),
+            };
+            match parsed {
                 Ok(certificate) => read.push((der, certificate)),
                 Err(problem) => problems.push(UvmError::CertificateMalformed { index, problem }),
             }
@@ -55,19 +60,41 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Every rule on the chain but for dates, which need the time of signing.
+    /// Every rule on the chain but for signatures, which cost more than all others, and dates, which need the time of signing.
     pub(super) fn check(&self) -> Vec<UvmError> {
         let mut problems = check_leaf(&self.leaf);
         if self.thumbprint.is_some_and(|value| !is_thumbprint(value, self.leaf_der)) {
             problems.push(UvmError::Thumbprint);
         }
         for (index, (certificate, (_, issuer))) in self.certificates().zip(&self.authorities).enumerate() {
-            problems.extend(check_link(index, certificate, issuer));
+            if certificate.issuer != issuer.subject {
+                problems.push(UvmError::CertificateIssuer { index });
+            }
         }
         for (below, (_, authority)) in self.authorities.iter().enumerate() {
             problems.extend(check_authority(below, authority));
         }
+        for (index, certificate) in self.certificates().enumerate() {
+            if !accepts(&certificate.public_key) {
+                problems.push(UvmError::CertificateConstraints { index, problem: KEY_NOT_ACCEPTED });
+            }
+        }
         problems
+    }
+
+    pub(super) fn has_accepted_keys(&self) -> bool {
+        self.certificates().all(|certificate| accepts(&certificate.public_key))
+    }
+
+    /// The first signature that is not valid, from an authority (0 is the one that issued the leaf) downwards, and above it
+    /// only if all below are: those keys are known to be its own, and each one above is whoever's it likes to be.
+    pub(super) fn check_signatures(&self, authority: usize) -> Option<UvmError> {
+        let issuers = self.authorities.iter().map(|(_, issuer)| issuer);
+        let links: Vec<_> = self.certificates().zip(issuers).enumerate().collect();
+        let (below, above) = links.split_at_checked(authority.saturating_add(1)).unwrap_or((&links, &[]));
+        let mut links = below.iter().rev().chain(above);
+        let (index, _) = links.find(|(_, (certificate, issuer))| !is_signed_by(certificate, issuer))?;
+        Some(UvmError::CertificateSignature { index: *index })
     }
 
     /// Which certificates were not valid at a time.
@@ -167,17 +194,6 @@ pub(super) fn authority_problems(below: usize, authority: &Certificate<'_>) -> V
 fn check_extensions(index: usize, certificate: &Certificate<'_>) -> Option<UvmError> {
     let unknown = certificate.unknown_critical_extension(KNOWN_EXTENSIONS)?;
     Some(UvmError::CriticalExtension { index, oid: unknown.to_string() })
-}
-
-fn check_link(index: usize, certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> Vec<UvmError> {
-    let mut problems = Vec::new();
-    if certificate.issuer != issuer.subject {
-        problems.push(UvmError::CertificateIssuer { index });
-    }
-    if !is_signed_by(certificate, issuer) {
-        problems.push(UvmError::CertificateSignature { index });
-    }
-    problems
 }
 
 /// Whether the key of one certificate signed another.

@@ -7,6 +7,7 @@ use der::asn1::ObjectIdentifier;
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
 use super::hash::{Hash, plain_algorithm};
+use super::limits::{MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES};
 use crate::time::UnixTime;
 use crate::x509::Certificate;
 
@@ -25,8 +26,6 @@ const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.11354
 const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
 /// The first byte of the field `[0]` of a `SignerInfo`.
 const SIGNED_ATTRIBUTES: u8 = 0xa0;
-/// Microsoft's tokens carry the signer and its CA.
-const MAX_CERTIFICATES: usize = 8;
 /// Microsoft's signers sign three or four attributes.
 const MAX_ATTRIBUTES: usize = 16;
 
@@ -145,6 +144,9 @@ fn read_certificates(set: &[u8]) -> Result<Vec<(&[u8], Certificate<'_>)>, Proble
             return Err("it has too many certificates");
         }
         let der = reader.tlv_bytes().map_err(|_| NOT_READABLE)?;
+        if der.len() > MAX_CERTIFICATE_SIZE {
+            return Err("it has a certificate of more than 8 KiB");
+        }
         certificates.push((der, Certificate::parse(der).map_err(|_| NOT_READABLE)?));
     }
     Ok(certificates)

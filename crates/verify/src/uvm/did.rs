@@ -11,10 +11,13 @@ use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use super::chain::{Chain, EXTENDED_KEY_USAGE, SUBJECT_ALT_NAME};
 use super::error::UvmError;
 use super::hash::Hash;
+use super::limits::MAX_ITEMS;
 use crate::x509::Certificate;
 
 /// Microsoft's names have about 100 bytes; 2 KiB hold a policy on every part of a certificate's name.
 const MAX_DID_SIZE: usize = 2048;
+/// Microsoft's names have one policy.
+const MAX_POLICIES: usize = 8;
 /// Longest policy name quoted in an error.
 const MAX_NAME: usize = 64;
 /// Fulcio's first form of the issuer extension: the text itself, without any DER around it.
@@ -27,20 +30,31 @@ struct Did<'a> {
     policies: Vec<(&'a str, &'a str)>,
 }
 
-/// Every reason why the name does not stand for this chain.
-pub(super) fn check(did: &str, chain: &Chain<'_>) -> Vec<UvmError> {
+/// What a name says of a chain.
+pub(super) struct Resolved {
+    /// Every reason why the name does not stand for the chain.
+    pub(super) problems: Vec<UvmError>,
+    /// Which of the chain's authorities it names; 0 is the one that issued the leaf.
+    pub(super) authority: Option<usize>,
+}
+
+pub(super) fn check(did: &str, chain: &Chain<'_>) -> Resolved {
     let did = match Did::parse(did) {
         Ok(did) => did,
-        Err(problem) => return vec![UvmError::DidMalformed { problem }],
+        Err(problem) => {
+            return Resolved { problems: vec![UvmError::DidMalformed { problem }], authority: None };
+        }
     };
-    let mut problems = Vec::new();
     // Not the leaf: whoever holds a certificate could name himself by its fingerprint.
     let is_pinned = |der: &[u8]| URL_SAFE_NO_PAD.encode(did.hash.of(der)) == did.fingerprint;
-    if !chain.authorities.iter().any(|(der, _)| is_pinned(der)) {
+    let authority = chain.authorities.iter().position(|(der, _)| is_pinned(der));
+    let mut problems = Vec::new();
+    if authority.is_none() {
         problems.push(UvmError::DidFingerprint);
     }
-    problems.extend(did.policies.iter().filter_map(|(name, value)| check_policy(name, value, &chain.leaf)));
-    problems
+    let leaf = Leaf::read(&chain.leaf);
+    problems.extend(did.policies.iter().filter_map(|(name, value)| leaf.check_policy(name, value)));
+    Resolved { problems, authority }
 }
 
 impl<'a> Did<'a> {
@@ -58,8 +72,12 @@ impl<'a> Did<'a> {
         let authority = parts.next().and_then(|part| part.split_once(':'));
         let (hash, fingerprint) = authority.ok_or("it has no fingerprint")?;
         let hash = Hash::from_did(hash).ok_or("its fingerprint's hash is not known")?;
-        let policies: Option<Vec<_>> = parts.map(|part| part.split_once(':')).collect();
+        let policies: Option<Vec<_>> =
+            parts.take(MAX_POLICIES.saturating_add(1)).map(|part| part.split_once(':')).collect();
         let policies = policies.ok_or("a policy of it has no value")?;
+        if policies.len() > MAX_POLICIES {
+            return Err("it has too many policies");
+        }
         if policies.is_empty() {
             return Err("it has no policy");
         }
@@ -67,21 +85,86 @@ impl<'a> Did<'a> {
     }
 }
 
-/// `None` if the leaf fulfils the policy.
-fn check_policy(name: &str, value: &str, leaf: &Certificate<'_>) -> Option<UvmError> {
-    let (policy, holds) = match name {
-        "eku" => ("eku", has_usage(leaf, value)),
-        "subject" => ("subject", has_subject(leaf, value)),
-        "san" => ("san", has_alternative_name(leaf, value)),
-        "fulcio-issuer" => ("fulcio-issuer", is_of_fulcio_issuer(leaf, value)),
-        other => return Some(UvmError::DidPolicyUnknown { policy: other.chars().take(MAX_NAME).collect() }),
-    };
-    // `None` is what cannot be read, which is not fulfilled.
-    if holds == Some(true) { None } else { Some(UvmError::DidPolicy { policy }) }
+/// What the leaf says of itself, read once for all policies. `None` is what is not there or cannot be read; it fulfils none.
+struct Leaf<'a> {
+    usages: Option<Vec<ObjectIdentifier>>,
+    subject: Option<Vec<Attribute<'a>>>,
+    alternative_names: Option<Vec<AnyRef<'a>>>,
+    fulcio_issuer: Option<&'a [u8]>,
 }
 
-fn has_usage(leaf: &Certificate<'_>, value: &str) -> Option<bool> {
-    Some(usages(leaf)?.iter().any(|usage| usage.to_string() == value))
+/// A part of a name, with its value if that is text.
+type Attribute<'a> = (ObjectIdentifier, Option<&'a str>);
+
+impl<'a> Leaf<'a> {
+    fn read(leaf: &Certificate<'a>) -> Self {
+        Self {
+            usages: usages(leaf),
+            subject: attributes(leaf.subject),
+            alternative_names: alternative_names(leaf),
+            fulcio_issuer: leaf.extension(&FULCIO_ISSUER),
+        }
+    }
+
+    /// `None` if the leaf fulfils the policy.
+    fn check_policy(&self, name: &str, value: &str) -> Option<UvmError> {
+        let (policy, holds) = match name {
+            "eku" => ("eku", self.has_usage(value)),
+            "subject" => ("subject", self.has_subject(value)),
+            "san" => ("san", self.has_alternative_name(value)),
+            "fulcio-issuer" => ("fulcio-issuer", self.is_of_fulcio_issuer(value)),
+            other => {
+                return Some(UvmError::DidPolicyUnknown { policy: other.chars().take(MAX_NAME).collect() });
+            }
+        };
+        // `None` is what cannot be read, which is not fulfilled.
+        if holds == Some(true) { None } else { Some(UvmError::DidPolicy { policy }) }
+    }
+
+    fn has_usage(&self, value: &str) -> Option<bool> {
+        // Written again, as a number with a zero before it would be the same identifier and another name.
+        let wanted = ObjectIdentifier::new(value).ok().filter(|wanted| wanted.to_string() == value)?;
+        Some(self.usages.as_ref()?.contains(&wanted))
+    }
+
+    /// `key:value:key:value`, each of them once in the policy and once in the subject.
+    fn has_subject(&self, value: &str) -> Option<bool> {
+        let subject = self.subject.as_ref()?;
+        let mut seen = Vec::new();
+        let mut parts = value.split(':');
+        while let Some(key) = parts.next() {
+            let (id, wanted) = (attribute_id(key)?, percent_decoded(parts.next()?)?);
+            // More than the subject can have, which also bounds the search for what was seen.
+            if seen.contains(&id) || seen.len() >= MAX_ITEMS {
+                return None;
+            }
+            let mut found = subject.iter().filter(|(other, _)| *other == id);
+            if found.next()?.1 != Some(wanted.as_str()) || found.next().is_some() {
+                return Some(false);
+            }
+            seen.push(id);
+        }
+        Some(true)
+    }
+
+    /// `type:value` (RFC 5280, section 4.2.1.6, `GeneralName`).
+    fn has_alternative_name(&self, value: &str) -> Option<bool> {
+        let (kind, value) = value.split_once(':')?;
+        let number = match kind {
+            "email" => 1,
+            "dns" => 2,
+            "uri" => 6,
+            _ => return None,
+        };
+        let wanted = percent_decoded(value)?;
+        let tag = Tag::ContextSpecific { constructed: false, number: TagNumber(number) };
+        let mut names = self.alternative_names.as_ref()?.iter();
+        Some(names.any(|name| name.tag() == tag && name.value() == wanted.as_bytes()))
+    }
+
+    fn is_of_fulcio_issuer(&self, value: &str) -> Option<bool> {
+        Some(self.fulcio_issuer? == format!("https://{}", percent_decoded(value)?).as_bytes())
+    }
 }
 
 /// The purposes of `extKeyUsage` (RFC 5280, section 4.2.1.12).
@@ -89,28 +172,23 @@ pub(super) fn usages(certificate: &Certificate<'_>) -> Option<Vec<ObjectIdentifi
     let mut usages = Vec::new();
     let mut reader = items(certificate.extension(&EXTENDED_KEY_USAGE)?)?;
     while !reader.is_finished() {
-        usages.push(ObjectIdentifier::decode(&mut reader).ok()?);
+        push(&mut usages, ObjectIdentifier::decode(&mut reader).ok()?)?;
     }
     Some(usages)
 }
 
-/// `key:value:key:value`, each of them once in the policy and once in the subject.
-fn has_subject(leaf: &Certificate<'_>, value: &str) -> Option<bool> {
-    let subject = attributes(leaf.subject)?;
-    let mut seen = Vec::new();
-    let mut parts = value.split(':');
-    while let Some(key) = parts.next() {
-        let (id, wanted) = (attribute_id(key)?, percent_decoded(parts.next()?)?);
-        if seen.contains(&id) {
-            return None;
-        }
-        let mut found = subject.iter().filter(|(other, _)| *other == id);
-        if found.next()?.1 != Some(wanted.as_str()) || found.next().is_some() {
-            return Some(false);
-        }
-        seen.push(id);
+fn alternative_names<'a>(leaf: &Certificate<'a>) -> Option<Vec<AnyRef<'a>>> {
+    let mut names = Vec::new();
+    let mut reader = items(leaf.extension(&SUBJECT_ALT_NAME)?)?;
+    while !reader.is_finished() {
+        push(&mut names, AnyRef::decode(&mut reader).ok()?)?;
     }
-    Some(true)
+    Some(names)
+}
+
+/// `None` for more than there may be.
+fn push<T>(items: &mut Vec<T>, item: T) -> Option<()> {
+    (items.len() < MAX_ITEMS).then(|| items.push(item))
 }
 
 /// The labels that the specification has, and dotted identifiers for all others.
@@ -129,7 +207,7 @@ fn attribute_id(key: &str) -> Option<ObjectIdentifier> {
 }
 
 /// The attributes in the content of a `Name`; `None` for a value that is not of a kind of UTF-8.
-fn attributes(name: &[u8]) -> Option<Vec<(ObjectIdentifier, Option<&str>)>> {
+fn attributes(name: &[u8]) -> Option<Vec<Attribute<'_>>> {
     let mut attributes = Vec::new();
     let mut names = SliceReader::new(name).ok()?;
     while !names.is_finished() {
@@ -142,35 +220,10 @@ fn attributes(name: &[u8]) -> Option<Vec<(ObjectIdentifier, Option<&str>)>> {
                 .ok()?;
             let is_text = matches!(value.tag(), Tag::Utf8String | Tag::PrintableString | Tag::Ia5String);
             let text = std::str::from_utf8(value.value()).ok().filter(|_| is_text);
-            attributes.push((id, text));
+            push(&mut attributes, (id, text))?;
         }
     }
     Some(attributes)
-}
-
-/// `type:value` (RFC 5280, section 4.2.1.6, `GeneralName`).
-fn has_alternative_name(leaf: &Certificate<'_>, value: &str) -> Option<bool> {
-    let (kind, value) = value.split_once(':')?;
-    let number = match kind {
-        "email" => 1,
-        "dns" => 2,
-        "uri" => 6,
-        _ => return None,
-    };
-    let wanted = percent_decoded(value)?;
-    let tag = Tag::ContextSpecific { constructed: false, number: TagNumber(number) };
-    let mut names = items(leaf.extension(&SUBJECT_ALT_NAME)?)?;
-    let mut found = false;
-    while !names.is_finished() {
-        let name = AnyRef::decode(&mut names).ok()?;
-        found |= name.tag() == tag && name.value() == wanted.as_bytes();
-    }
-    Some(found)
-}
-
-fn is_of_fulcio_issuer(leaf: &Certificate<'_>, value: &str) -> Option<bool> {
-    let issuer = leaf.extension(&FULCIO_ISSUER)?;
-    Some(issuer == format!("https://{}", percent_decoded(value)?).as_bytes())
 }
 
 /// RFC 3986, section 2.1. What is not percent-encoded is a letter, a digit, `-`, `.` or `_`, and there is something.
@@ -207,6 +260,9 @@ mod tests {
         let did = Did::parse("did:x509:0:sha256:abc_-::eku:1.2.3::subject:C:US:O:A%20B").unwrap();
         assert_eq!((did.hash, did.fingerprint), (Hash::Sha256, "abc_-"));
         assert_eq!(did.policies, [("eku", "1.2.3"), ("subject", "C:US:O:A%20B")]);
+        let many = format!("did:x509:0:sha256:abc{}", "::eku:1.2.3".repeat(MAX_POLICIES));
+        assert_eq!(Did::parse(&many).unwrap().policies.len(), 8);
+        assert_eq!(Did::parse(&(many + "::eku:1.2.3")).map(|_| ()), Err("it has too many policies"));
         let long = format!("did:x509:0:sha256:abc::eku:{}", "1".repeat(MAX_DID_SIZE));
         for (odd, problem) in [
             ("did:web:example.com", "it does not begin with `did:x509:`"),

@@ -59,6 +59,11 @@ impl TrustedIssuers {
         &self.0
     }
 
+    /// Whether anybody of this name may vouch for the feed.
+    pub(super) fn has(&self, did: &str, feed: &str) -> bool {
+        self.0.iter().any(|issuer| issuer.did == did && issuer.feed == feed)
+    }
+
     pub(super) fn find(&self, did: &str, feed: &str, svn: u64) -> Result<&Issuer, Unsuitable> {
         let named = || self.0.iter().filter(|issuer| issuer.did == did && issuer.feed == feed);
         match (named().find(|issuer| svn >= issuer.minimum_svn), named().map(|i| i.minimum_svn).min()) {

@@ -8,6 +8,11 @@
 //! measurement is the report's; 7 time of signing, by a time-stamp or the signer's own word; 8 chain valid then; 9 issuer
 //! trusted for the feed; 10 security version at the issuer's minimum.
 //!
+//! Checks 1, 3, 5, 6, 9, 10 and what of 2 needs no signature are made always. Signatures cost more than all of these, and the
+//! endorsement comes from anybody: they are skipped where the envelope or the content cannot be read, nobody trusts the issuer
+//! for the feed, its name is of no authority in the chain, or a key is too large; and so is what follows a signature that is not
+//! valid, from the authority down to the time-stamp.
+//!
 //! Leaf certificates live for a year and images longer, so dates are judged at the time of signing and not now; the minimum
 //! of the security version is what keeps old images out. A signer's own word on the time protects only while its key does.
 //!
@@ -21,7 +26,9 @@ mod did;
 mod error;
 mod hash;
 mod issuers;
+mod limits;
 mod rules;
+mod signatures;
 mod time_stamp;
 
 pub use cose::MAX_ENDORSEMENT_SIZE;
@@ -34,15 +41,18 @@ use crate::error::VerifyError;
 use crate::report::{CheckDef, Outcome, Report};
 use crate::time::UnixTime;
 use crate::trust::AnchorOrigin;
-use crate::x509::PublicKey;
-use chain::Chain;
 use content::{Claims, Image};
 use cose::Message;
 use issuers::Unsuitable;
 use rules::rule;
+use signatures::{Parts, Proof};
 use time_stamp::TimeStamp;
 
-use crate::crypto::{Scheme, SignatureKey};
+/// Why nothing below a broken chain is verified.
+const CHAIN_BROKEN: &str = "a signature of the chain is not valid";
+
+/// When an endorsement was signed, and who says so.
+type Time = (UnixTime, TimeSource);
 
 /// What an endorsement is verified against.
 #[derive(Clone, Copy, Debug)]
@@ -132,37 +142,43 @@ pub(crate) fn verify(input: &Input<'_>, report: &mut Report) -> Option<UvmClaims
 }
 
 fn verify_message(message: &Message, input: &Input<'_>, report: &mut Report) -> Option<UvmClaims> {
-    all(report, &rule::COSE, message.problems());
-    let chain = check_chain(message, report);
-    let content = content::read(message);
-    // Without a payload there is nothing that the signature could be over.
-    let has_payload = message.payload().is_some();
-    if let (Some(claims), Some(chain)) = (&content.claims, &chain) {
-        all(report, &rule::DID, did::check(&claims.issuer, chain));
+    let parts = Parts::read(message);
+    let proof = parts.prove(input.issuers);
+    all(report, &rule::COSE, parts.envelope_problems.iter().cloned());
+    check_chain(&parts, &proof, report);
+    if let Some(name) = &parts.name {
+        all(report, &rule::DID, name.problems.iter().cloned());
     }
-    if let (Some(chain), Ok(scheme), true) = (&chain, message.scheme(), has_payload) {
-        all(report, &rule::SIGNATURE, check_signature(message, chain, scheme).err());
+    check_signature(&proof, report);
+    // Without a payload, which is reported with the envelope, half of the content is missing.
+    if message.payload().is_some() || !parts.content.problems.is_empty() {
+        all(report, &rule::CONTENT, parts.content.problems.iter().cloned());
     }
-    if has_payload || !content.problems.is_empty() {
-        all(report, &rule::CONTENT, content.problems);
-    }
-    if let Some(image) = &content.image {
+    let (claims, image) = (parts.content.claims.as_ref(), parts.content.image.as_ref());
+    if let Some(image) = image {
         check_measurement(image, input.measurement, report);
     }
-    let time = check_time(message, content.claims.as_ref(), chain.as_ref(), input, report);
-    let issuer = check_issuer(content.claims.as_ref(), content.image.as_ref(), input.issuers, report);
-    let (claims, image, issuer) = (content.claims?, content.image?, issuer?);
-    Some(UvmClaims {
-        issuer: claims.issuer,
-        feed: claims.feed,
+    let own_word = claims.and_then(|claims| claims.signed_at);
+    let time = check_time(message, &proof, own_word, input, report);
+    let issuer = check_issuer(claims, image, input.issuers, report);
+    match proof {
+        Proof::Holds(_) => Some(claims_of(claims?, image?, issuer?, time)),
+        Proof::Chain(_) | Proof::Message(_) | Proof::NotMade(_) => None,
+    }
+}
+
+fn claims_of(claims: &Claims, image: &Image, issuer: &Issuer, time: Option<Time>) -> UvmClaims {
+    UvmClaims {
+        issuer: claims.issuer.clone(),
+        feed: claims.feed.clone(),
         svn: image.svn,
         measurement: image.measurement,
-        payload: image.payload,
+        payload: image.payload.clone(),
         signed_at: time.map(|(at, _)| at),
         signed_at_source: time.map_or(TimeSource::None, |(_, source)| source),
         status: Some(issuer.status.clone()).filter(|status| !status.is_empty()),
         origin: issuer.origin,
-    })
+    }
 }
 
 /// Adds a failure for each error, or a pass if there is none.
@@ -178,28 +194,28 @@ fn fail(report: &mut Report, rule: &'static CheckDef, errors: impl IntoIterator<
     errors.into_iter().for_each(|error| report.fail(rule, VerifyError::Uvm(error)));
 }
 
-fn check_chain<'a>(message: &'a Message, report: &mut Report) -> Option<Chain<'a>> {
-    match Chain::read(message) {
-        Ok(chain) => {
-            all(report, &rule::CHAIN, chain.check());
-            Some(chain)
-        }
-        Err(errors) => {
-            fail(report, &rule::CHAIN, errors);
-            None
-        }
-    }
+fn skip(report: &mut Report, rule: &'static CheckDef, reason: &str) {
+    report.note(rule, Outcome::Skipped, format!("not made: {reason}"));
 }
 
-fn check_signature(message: &Message, chain: &Chain<'_>, scheme: Scheme) -> Result<(), UvmError> {
-    let key = match (chain.leaf.public_key, scheme) {
-        (PublicKey::P256(point), Scheme::EcdsaP256Sha256Fixed) => &point[..],
-        (PublicKey::P384(point), Scheme::EcdsaP384Sha384Fixed) => &point[..],
-        (PublicKey::Rsa(key), Scheme::RsaPssSha256 | Scheme::RsaPssSha384 | Scheme::RsaPssSha512) => key,
-        _ => return Err(UvmError::KeyType),
+fn check_chain(parts: &Parts<'_>, proof: &Proof<'_>, report: &mut Report) {
+    let broken = match proof {
+        Proof::Chain(error) => Some(error),
+        Proof::NotMade(reason) if parts.chain_problems.is_empty() => {
+            return skip(report, &rule::CHAIN, reason);
+        }
+        Proof::NotMade(_) | Proof::Message(_) | Proof::Holds(_) => None,
     };
-    let key = SignatureKey::new(scheme, key).ok_or(UvmError::KeyType)?;
-    if key.verify(&message.signed_bytes(), message.signature()) { Ok(()) } else { Err(UvmError::Signature) }
+    all(report, &rule::CHAIN, parts.chain_problems.iter().chain(broken).cloned());
+}
+
+fn check_signature(proof: &Proof<'_>, report: &mut Report) {
+    match proof {
+        Proof::Holds(_) => report.pass(&rule::SIGNATURE),
+        Proof::Message(error) => fail(report, &rule::SIGNATURE, [error.clone()]),
+        Proof::Chain(_) => skip(report, &rule::SIGNATURE, CHAIN_BROKEN),
+        Proof::NotMade(reason) => skip(report, &rule::SIGNATURE, reason),
+    }
 }
 
 fn check_measurement(image: &Image, expected: &[u8; 48], report: &mut Report) {
@@ -213,46 +229,49 @@ fn check_measurement(image: &Image, expected: &[u8; 48], report: &mut Report) {
 /// When it was signed and who says so, and whether the chain was valid then.
 fn check_time(
     message: &Message,
-    claims: Option<&Claims>,
-    chain: Option<&Chain<'_>>,
+    proof: &Proof<'_>,
+    own_word: Option<UnixTime>,
     input: &Input<'_>,
     report: &mut Report,
-) -> Option<(UnixTime, TimeSource)> {
-    let own_word = claims.and_then(|claims| claims.signed_at);
+) -> Option<Time> {
+    let in_future = own_word.filter(|at| *at > input.now).map(|at| UvmError::SignedInFuture { at });
+    let (chain, reason) = match proof {
+        Proof::Holds(chain) => (Some(chain), ""),
+        Proof::Chain(_) => (None, CHAIN_BROKEN),
+        Proof::Message(_) => (None, "the signature is not valid"),
+        Proof::NotMade(reason) => (None, *reason),
+    };
+    let Some(chain) = chain else {
+        skip(report, &rule::TIME_STAMP, reason);
+        match in_future {
+            Some(_) => fail(report, &rule::DATES, in_future),
+            None => skip(report, &rule::DATES, reason),
+        }
+        return None;
+    };
     let stamp = time_stamp::verify(message, input.time_stamp_authorities, input.now);
     let time = match (&stamp, own_word) {
         (TimeStamp::At(time), _) => Some((*time, TimeSource::TimeStamp)),
         (_, Some(time)) => Some((time, TimeSource::Signer)),
         (_, None) => None,
     };
+    check_time_stamp(&stamp, time, report);
+    let at = time.map_or(input.now, |(at, _)| at);
+    all(report, &rule::DATES, in_future.into_iter().chain(chain.check_dates(at)));
+    time
+}
+
+fn check_time_stamp(stamp: &TimeStamp, time: Option<Time>, report: &mut Report) {
     let instead = match time {
         Some(_) => "the time of signing is the signer's own word",
         None => "the time of signing is not known, and dates are judged at the time of verification",
     };
-    match stamp {
-        TimeStamp::At(_) => report.pass(&rule::TIME_STAMP),
-        TimeStamp::Absent => {
-            report.note(&rule::TIME_STAMP, Outcome::Warn, format!("there is no time-stamp; {instead}"));
-        }
-        TimeStamp::Unusable(problem) => {
-            let detail = format!("the time-stamp does not count, as {problem}; {instead}");
-            report.note(&rule::TIME_STAMP, Outcome::Warn, detail);
-        }
-    }
-    let in_future = own_word.filter(|at| *at > input.now).map(|at| UvmError::SignedInFuture { at });
-    // Where the time could not be read, none is made up.
-    let at = match (time, claims) {
-        (Some((at, _)), _) => Some(at),
-        (None, Some(_)) => Some(input.now),
-        (None, None) => None,
+    let detail = match stamp {
+        TimeStamp::At(_) => return report.pass(&rule::TIME_STAMP),
+        TimeStamp::Absent => format!("there is no time-stamp; {instead}"),
+        TimeStamp::Unusable(problem) => format!("the time-stamp does not count, as {problem}; {instead}"),
     };
-    match (chain, at) {
-        (Some(chain), Some(at)) => {
-            all(report, &rule::DATES, in_future.into_iter().chain(chain.check_dates(at)));
-        }
-        _ => fail(report, &rule::DATES, in_future),
-    }
-    time
+    report.note(&rule::TIME_STAMP, Outcome::Warn, detail);
 }
 
 /// The trusted issuer that vouches for the image.

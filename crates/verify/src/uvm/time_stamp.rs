@@ -1,17 +1,19 @@
 //! When an endorsement was signed, by the word of a time-stamp authority (RFC 3161).
 //!
 //! The token stands in the unprotected header: whoever passes the endorsement on can take it away or put another one
-//! there. So a good token is proof of the time, and a bad one is no more than none at all.
+//! there. So a good token is proof of the time, and a bad one is no more than none at all. It is read only when the rest of the
+//! endorsement is proven, and what it may cost is bounded.
 
 use coset::Label;
 use coset::cbor::Value;
 use der::asn1::ObjectIdentifier;
 
 use super::chain::{KNOWN_EXTENSIONS, authority_problems, is_signed_by};
-use super::cms::{Problem, Token};
+use super::cms::{Problem, Signer, Token};
 use super::cose::Message;
 use super::did::usages;
 use super::hash::Hash;
+use super::limits::accepts;
 use crate::crypto::{Scheme, SignatureKey, sha256};
 use crate::time::UnixTime;
 use crate::x509::{Certificate, DIGITAL_SIGNATURE, PublicKey};
@@ -28,6 +30,8 @@ const TIMESTAMP: &str = "timestamp";
 /// `3161-ctt` (RFC 9921, section 3.1): the imprint is of the signature as CBOR. Its sister 269 (`3161-ttc`) stamps the
 /// payload before it is signed, which says nothing of when it was.
 const RFC3161_CTT: i64 = 270;
+/// Signatures verified in one token's chain, valid or not; Microsoft's need one. With the token's own there are 8 at most.
+const MAX_CHAIN_SIGNATURES: u8 = 7;
 const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// What the unprotected header says of the time of signing.
@@ -63,35 +67,28 @@ fn check(token: &[u8], stamped: &[u8], authorities: &[[u8; 32]], now: UnixTime) 
     if token.info.imprint_hash.of(stamped) != token.info.imprint {
         return Err("it is for another signature");
     }
-    check_signature(&token)?;
-    check_chain(&token, authorities)?;
     if token.info.time > now {
         return Err("its time is after the time of verification");
     }
+    let (der, certificate) = signer_certificate(&token)?;
+    let key = check_signer(&token.signer, der, certificate, token.content)?;
+    check_chain(&token, certificate, authorities)?;
+    check_signature(&token.signer, key)?;
     Ok(token.info.time)
 }
 
-/// The signer signed the statement, and is a time-stamp authority.
-fn check_signature(token: &Token<'_>) -> Result<(), Problem> {
-    let (der, certificate) = signer_certificate(token)?;
-    let signer = &token.signer;
-    if signer.hash.of(token.content) != signer.digest {
+/// The signer is a time-stamp authority, and what it signed is the statement. Its RSA key.
+fn check_signer<'a>(
+    signer: &Signer<'_>,
+    der: &[u8],
+    certificate: &Certificate<'a>,
+    content: &[u8],
+) -> Result<&'a [u8], Problem> {
+    if signer.hash.of(content) != signer.digest {
         return Err("its signer signed another statement");
     }
     if signer.certificate.is_some_and(|(hash, value)| hash.of(der) != value) {
         return Err("its signer named another certificate");
-    }
-    let scheme = match signer.hash {
-        Hash::Sha256 => Scheme::RsaPkcs1Sha256,
-        Hash::Sha384 => Scheme::RsaPkcs1Sha384,
-        Hash::Sha512 => Scheme::RsaPkcs1Sha512,
-    };
-    let PublicKey::Rsa(key) = certificate.public_key else {
-        return Err("its signer's key is no RSA key");
-    };
-    let key = SignatureKey::new(scheme, key).ok_or("its signer's key is not accepted")?;
-    if !key.verify(&signer.signed_bytes, signer.signature) {
-        return Err("its signature is not valid");
     }
     // RFC 3161, section 2.3: for time-stamps and for nothing else. Microsoft does not mark it critical.
     if usages(certificate).is_none_or(|usages| usages != [TIME_STAMPING]) {
@@ -100,7 +97,26 @@ fn check_signature(token: &Token<'_>) -> Result<(), Problem> {
     if certificate.key_usage(DIGITAL_SIGNATURE) == Some(false) {
         return Err("its signer's key may not sign documents");
     }
-    Ok(())
+    match certificate.public_key {
+        PublicKey::Rsa(key) if accepts(&certificate.public_key) => Ok(key),
+        PublicKey::Rsa(_) => Err("its signer's key is not accepted"),
+        _ => Err("its signer's key is no RSA key"),
+    }
+}
+
+/// Last of all signatures, when the key is known to be a time-stamp authority's.
+fn check_signature(signer: &Signer<'_>, key: &[u8]) -> Result<(), Problem> {
+    let scheme = match signer.hash {
+        Hash::Sha256 => Scheme::RsaPkcs1Sha256,
+        Hash::Sha384 => Scheme::RsaPkcs1Sha384,
+        Hash::Sha512 => Scheme::RsaPkcs1Sha512,
+    };
+    let key = SignatureKey::new(scheme, key).ok_or("its signer's key is not accepted")?;
+    if key.verify(&signer.signed_bytes, signer.signature) {
+        Ok(())
+    } else {
+        Err("its signature is not valid")
+    }
 }
 
 fn signer_certificate<'a, 'b>(token: &'b Token<'a>) -> Result<&'b (&'a [u8], Certificate<'a>), Problem> {
@@ -114,27 +130,42 @@ fn signer_certificate<'a, 'b>(token: &'b Token<'a>) -> Result<&'b (&'a [u8], Cer
 
 /// From the signer's certificate up to one with a pinned key, all valid at the stated time. What is above that one does not
 /// matter.
-fn check_chain(token: &Token<'_>, authorities: &[[u8; 32]]) -> Result<(), Problem> {
-    let mut certificate = &signer_certificate(token)?.1;
+fn check_chain(token: &Token<'_>, signer: &Certificate<'_>, authorities: &[[u8; 32]]) -> Result<(), Problem> {
+    const NOT_KNOWN: Problem = "its signer's authority is not known";
+    let issuers = possible_issuers(token, authorities).ok_or(NOT_KNOWN)?;
+    let mut certificate = signer;
     check_certificate(certificate, token.info.time)?;
+    let mut budget = 0..MAX_CHAIN_SIGNATURES;
     // Each step goes to another certificate, so there are at most as many as there are certificates.
     for below in 0..token.certificates.len() {
-        let issuer = token
-            .certificates
-            .iter()
-            .map(|(_, other)| other)
-            .find(|other| other.subject == certificate.issuer && is_signed_by(certificate, other))
-            .ok_or("its signer's authority is not known")?;
+        let is_issuer = |(other, _): &&(&Certificate<'_>, bool)| {
+            other.subject == certificate.issuer && budget.next().is_some() && is_signed_by(certificate, other)
+        };
+        let (issuer, is_pinned) = issuers.iter().find(is_issuer).ok_or(NOT_KNOWN)?;
         check_certificate(issuer, token.info.time)?;
         if !authority_problems(below, issuer).is_empty() {
             return Err("an authority of its signer may not issue certificates");
         }
-        if authorities.contains(&sha256(&[issuer.public_key_info])) {
+        if *is_pinned {
             return Ok(());
         }
         certificate = issuer;
     }
-    Err("its signer's authority is not known")
+    Err(NOT_KNOWN)
+}
+
+/// The certificates that may have issued others, those with a pinned key first; `None` if there is none of these, so that no
+/// signature has to be verified to know it.
+fn possible_issuers<'a, 'b>(
+    token: &'b Token<'a>,
+    authorities: &[[u8; 32]],
+) -> Option<Vec<(&'b Certificate<'a>, bool)>> {
+    let certificates = token.certificates.iter().map(|(_, certificate)| certificate);
+    let accepted = certificates.filter(|certificate| accepts(&certificate.public_key));
+    let is_pinned = |it: &Certificate<'_>| authorities.contains(&sha256(&[it.public_key_info]));
+    let mut issuers: Vec<_> = accepted.map(|certificate| (certificate, is_pinned(certificate))).collect();
+    issuers.sort_by_key(|(_, is_pinned)| !is_pinned);
+    issuers.first().is_some_and(|(_, is_pinned)| *is_pinned).then_some(issuers)
 }
 
 fn check_certificate(certificate: &Certificate<'_>, at: UnixTime) -> Result<(), Problem> {

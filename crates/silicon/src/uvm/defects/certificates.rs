@@ -4,7 +4,7 @@ use super::Done;
 use crate::asn1;
 use crate::uvm::keys::{Key, Kind};
 use crate::uvm::message::ChainDraft;
-use crate::uvm::pki::{self, EXTENDED_KEY_USAGE, Template};
+use crate::uvm::pki::{self, EXTENDED_KEY_USAGE, Template, UVM_SIGNING};
 use crate::uvm::{UvmSigner, did_of};
 use crate::x509::{Extension, KEY_USAGE, Window};
 
@@ -119,6 +119,16 @@ pub(super) fn no_purpose(draft: &mut ChainDraft) -> Done {
     Ok(())
 }
 
+pub(super) fn purposes_many(draft: &mut ChainDraft) -> Done {
+    draft.leaf.set(pki::purposes(&[[UVM_SIGNING].as_slice(), &[CODE_SIGNING; 32]].concat()));
+    Ok(())
+}
+
+pub(super) fn leaf_large(draft: &mut ChainDraft) -> Done {
+    draft.leaf.set(Extension::new(UNKNOWN_EXTENSION, false, asn1::octets(&[0; 9000])));
+    Ok(())
+}
+
 /// Another signer's chain and keys, under the name of this one.
 pub(super) fn other_root(draft: &mut ChainDraft) -> Done {
     let did = draft.did.clone();
@@ -181,6 +191,10 @@ pub(super) fn policy_fulcio(draft: &mut ChainDraft) -> Done {
 
 pub(super) fn policy_second_fails(draft: &mut ChainDraft) -> Done {
     rename(draft, "::eku:1.3.6.1.4.1.311.76.59.1.2::eku:1.3.6.1.4.1.311.76.59.1.5")
+}
+
+pub(super) fn policies_many(draft: &mut ChainDraft) -> Done {
+    rename(draft, &"::eku:1.3.6.1.4.1.311.76.59.1.2".repeat(9))
 }
 
 pub(super) fn policy_none(draft: &mut ChainDraft) -> Done {

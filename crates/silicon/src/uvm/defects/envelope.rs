@@ -48,6 +48,19 @@ pub(super) fn headers_many(draft: &mut Draft) {
     draft.unprotected.extend((1000..1100).map(|label| (Cbor::Int(label), Cbor::Int(0))));
 }
 
+/// A `COSE_Signature` without headers.
+fn counter_signature() -> Cbor {
+    Cbor::Array(vec![Cbor::Bytes(Vec::new()), Cbor::Map(Vec::new()), Cbor::Bytes(vec![0; 96])])
+}
+
+pub(super) fn counter_signed(draft: &mut Draft) {
+    draft.set(Cbor::Int(11), counter_signature());
+}
+
+pub(super) fn counter_signed_unprotected(draft: &mut Draft) {
+    draft.unprotected.push((Cbor::Int(7), counter_signature()));
+}
+
 pub(super) fn context(draft: &mut Draft) {
     draft.context = "Signature";
 }
@@ -176,6 +189,10 @@ fn set_svn(draft: &mut Draft, svn: &str) {
 
 pub(super) fn json_broken(draft: &mut Draft) {
     draft.payload.pop();
+}
+
+pub(super) fn json_large(draft: &mut Draft) {
+    draft.payload.extend([b' '; 5000]);
 }
 
 pub(super) fn json_duplicate(draft: &mut Draft) {

@@ -81,6 +81,10 @@ crate::table::defects! {
         "the last certificate is cut off",
         "each certificate is readable",
         Message(envelope::chain_garbage);
+    LeafLarge, "leaf-large",
+        "the leaf has an extension of 9,000 bytes",
+        "the size of certificates is bounded",
+        Chain(certificates::leaf_large);
     ThumbprintOfOther, "thumbprint-of-other",
         "the thumbprint is of another certificate",
         "the thumbprint is the leaf's",
@@ -115,6 +119,10 @@ crate::table::defects! {
         "the leaf is for signing code",
         "the leaf has the purpose that the issuer's name demands",
         Chain(certificates::purpose);
+    PurposesMany, "purposes-many",
+        "the leaf has 33 purposes, with the one of image signers",
+        "the number of purposes is bounded",
+        Chain(certificates::purposes_many);
     NoPurpose, "no-purpose",
         "the leaf does not say what it is for",
         "the leaf has the purpose that the issuer's name demands",
@@ -171,6 +179,10 @@ crate::table::defects! {
         "the issuer's name is a did:web",
         "the issuer's name is a did:x509 of version 0",
         Chain(certificates::did_method);
+    PoliciesMany, "policies-many",
+        "the issuer's name has the leaf's purpose nine times",
+        "the number of policies is bounded",
+        Chain(certificates::policies_many);
     DidLong, "did-long",
         "the issuer's name has 100 policies",
         "the issuer's name has a bounded length",
@@ -216,6 +228,14 @@ crate::table::defects! {
         "there are 100 more headers",
         "the number of headers is bounded",
         Message(envelope::headers_many);
+    CounterSigned, "counter-signed",
+        "the protected header has a counter-signature (RFC 9338)",
+        "there are no counter-signatures",
+        Message(envelope::counter_signed);
+    CounterSignedUnprotected, "counter-signed-unprotected",
+        "the unprotected header has a counter-signature (RFC 8152)",
+        "there are no counter-signatures",
+        Message(envelope::counter_signed_unprotected);
     Detached, "detached",
         "the payload is taken out after signing",
         "the payload is there",
@@ -334,6 +354,10 @@ crate::table::defects! {
         "the payload's last brace is missing",
         "the payload is JSON",
         Legacy(envelope::json_broken);
+    JsonLarge, "json-large",
+        "the payload has 5,000 spaces more",
+        "the size of the payload is bounded",
+        Legacy(envelope::json_large);
     JsonDuplicate, "json-duplicate",
         "the security version stands there twice",
         "members of the payload stand there once",
