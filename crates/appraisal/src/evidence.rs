@@ -101,7 +101,7 @@ impl<'a> Parsed<'a> {
                 Body::Snp(report) => {
                     let (certificates, endorsements) = (&bundle.certificates, &bundle.endorsements);
                     let evidence = snp::Evidence { report, certificates, endorsements };
-                    Opened::Snp(Box::new(snp::Opened::new(evidence, anchors, cache)))
+                    Opened::Snp(Box::new(snp::Opened::new(evidence, anchors, cache)), &bundle.unread)
                 }
                 Body::Hcl(report) => {
                     let opened = hcl::Opened::new(report, &bundle.certificates, anchors, cache);
@@ -136,8 +136,9 @@ fn read_bundle(kind: EvidenceKind, bytes: &[u8], beside: Beside<'_>) -> Result<B
 /// Evidence whose layout was read, and whose own certificates were looked at.
 pub(crate) enum Opened<'a> {
     Sgx(Box<sgx::Opened<'a>>),
-    Snp(Box<snp::Opened<'a>>),
     /// With the names of what came along and is not read.
+    Snp(Box<snp::Opened<'a>>, &'a [&'static str]),
+    /// With the same.
     Hcl(Box<hcl::Opened<'a>>, &'a [&'static str]),
     Unreadable(EvidenceKind, &'a ParseError),
 }
@@ -169,7 +170,7 @@ impl Opened<'_> {
     pub(crate) fn wanted(&self) -> Wanted {
         match self {
             Self::Sgx(opened) => opened.platform().map_or(Wanted::Nothing, Wanted::Intel),
-            Self::Snp(opened) => Wanted::Amd(opened.wanted_vek()),
+            Self::Snp(opened, _) => Wanted::Amd(opened.wanted_vek()),
             Self::Hcl(opened, _) => Wanted::Amd(opened.wanted_vek()),
             Self::Unreadable(..) => Wanted::Nothing,
         }
@@ -210,7 +211,9 @@ impl Opened<'_> {
                 let claims = claims.map(|claims| EvidenceClaims::Sgx(Box::new(claims)));
                 return Outcome { report, tcb, claims };
             }
-            Self::Snp(opened) => opened.verify(endorsed.vek, binding, &context),
+            Self::Snp(opened, unread) => {
+                hcl::note_unread(opened.verify(endorsed.vek, binding, &context), unread)
+            }
             Self::Hcl(opened, unread) => {
                 let verified = opened.verify(endorsed.vek, binding, &context);
                 hcl::note_unread(verified, unread)

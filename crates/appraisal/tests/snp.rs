@@ -467,6 +467,20 @@ fn every_form_of_the_same_evidence_is_read() {
 }
 
 #[test]
+fn proofs_beside_a_plain_report_are_named_as_not_looked_at() {
+    let mut rig = Rig::new();
+    let sample = rig.sample(&bound());
+    let mut document = azure(&sample);
+    let genuine = judged(&rig, EvidenceKind::Snp, document.to_string().as_bytes(), Beside::default());
+    assert!(genuine.checks.iter().all(|check| !check.detail.contains("not looked at")));
+    document["tpm_quote"] = json!({ "message": "" });
+    let verdict = judged(&rig, EvidenceKind::Snp, document.to_string().as_bytes(), Beside::default());
+    assert!(verdict.is_genuine(), "{:?}", verdict.error);
+    let unread = verdict.checks.iter().find(|check| check.detail.contains("tpm_quote")).unwrap();
+    assert_eq!(unread.outcome.as_str(), "skipped");
+}
+
+#[test]
 fn documents_that_are_no_evidence_are_refused_with_a_reason() {
     let mut rig = Rig::new();
     let sample = rig.sample(&bound());
@@ -508,6 +522,11 @@ fn documents_that_are_no_evidence_are_refused_with_a_reason() {
         (b"HCLA".to_vec(), "evidence-document"),
         (Vec::new(), "bad-length"),
         ([&sample.report[..], &[0]].concat(), "evidence-truncated"),
+        ([&sample.report[..], &[0; 24], &[0xa5; 100]].concat(), "stray-data"),
+        (
+            json!({ "SnpReport": report, "attestation_report": "AAAA" }).to_string().into_bytes(),
+            "evidence-document",
+        ),
         (vec![b'{'; 2 << 20], "evidence-too-large"),
     ];
     for (number, (evidence, code)) in cases.into_iter().enumerate() {

@@ -271,6 +271,67 @@ fn what_is_simulated_is_what_is_judged() {
     }
 }
 
+#[test]
+fn reports_of_every_version_can_be_made() {
+    for (options, version) in [
+        ("--report-version 2", 2),
+        ("--report-version 3", 3),
+        ("--report-version 4", 4),
+        ("--report-version 5", 5),
+        ("--product turin --report-version 3", 3),
+        ("", 3),
+        ("--product turin", 5),
+    ] {
+        let folder = simulated(&format!("snp {options}"));
+        let judged = verify(&folder, "snp e/evidence.bin --vek e/chain.pem");
+        assert_eq!(judged.code, 0, "{options}: {}", judged.stdout);
+        let shown = run_in(folder.path(), "inspect snp e/evidence.bin").json();
+        assert_eq!(shown["report"]["version"], version, "{options}");
+        assert_eq!(shown["report"]["cpuid"].is_null(), version < 3, "{options}");
+        assert_eq!(shown["report"].get("launch_mitigations").is_some(), version == 5, "{options}");
+    }
+    let folder = TempDir::new().unwrap();
+    for version in [1, 6] {
+        let refused = run_in(folder.path(), &format!("simulate snp --report-version {version} --out e"));
+        assert_eq!(refused.code, 2, "{version}");
+    }
+}
+
+#[test]
+fn a_confidential_vm_with_tdx_lacks_its_quote_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let made = run_in(folder.path(), "simulate azure-cvm --hardware tdx --out e --data d");
+    assert_eq!((made.code, made.stdout.as_str()), (0, ""), "{made:?}");
+    assert!(made.stderr.contains("no attest route takes it"), "{}", made.stderr);
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder.path().join("e")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    files.sort_unstable();
+    assert_eq!(files, ["evidence.bin", "runtime-data.bin"]);
+    let judged = run_in(folder.path(), "verify azure-cvm e/evidence.bin --runtime-data e/runtime-data.bin");
+    assert_shape(&judged);
+    let verdict = judged.json();
+    assert_eq!((judged.code, error_codes(&verdict)), (1, vec!["td-quote-missing".to_owned()]), "{verdict}");
+    for id in ["hcl.layout", "hcl.claims-binding", "hcl.claims", "hcl.attestation-key", "hcl.runtime-data"] {
+        assert_eq!(outcome(&verdict, id), "pass", "{id}");
+    }
+    let shown = run_in(folder.path(), "inspect hcl-report e/evidence.bin").json();
+    assert_eq!((&shown["hardware"], &shown["header"]["version"]), (&json!("TDX"), &json!(2)));
+    assert_eq!(shown["runtime_claims_bound"], true);
+
+    for (line, problem) in [
+        ("azure-cvm --hardware tdx --product turin", "`--product` belongs to evidence of SEV-SNP"),
+        ("azure-cvm --hardware tdx --defect hcl-truncated", "`--defect` belongs to evidence of SEV-SNP"),
+        ("azure-cvm --hardware tdx --report-version 3", "`--report-version` belongs to evidence of SEV-SNP"),
+        ("azure-cvm --hardware sgx", "expected `snp` or `tdx`"),
+        ("snp --hardware tdx", "`--hardware` belongs to `azure-cvm`, and not to `snp`"),
+        ("sgx --hardware tdx", "`--hardware` belongs to `snp` and `azure-cvm`, and not to `sgx`"),
+    ] {
+        let refused = run_in(folder.path(), &format!("simulate {line} --out f --data d"));
+        assert_eq!(refused.code, 2, "{line}");
+        assert!(refused.stderr.contains(problem), "{line}: {}", refused.stderr);
+    }
+}
+
 /// A defect per stage at which one can strike, by its name on the command line.
 #[test]
 fn what_stands_around_a_report_can_be_broken_too() {
@@ -429,6 +490,30 @@ fn certificates_may_follow_the_report() {
     for (subject, name) in subjects.iter().zip(["CN=SEV-VCEK", "CN=SEV-Milan", "CN=ARK-Milan"]) {
         assert!(subject.contains(name), "{subject}");
     }
+
+    // What the host adds is shown, and nobody shall take it for checked.
+    let crl = read("crl.der");
+    let (list, other) = (0x92f81bc3_5811_4d3d_97ff_d19f88dc67ea_u128.to_be_bytes(), [0xab; 16]);
+    let number = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+    let entries =
+        [&list[..], &number(72), &number(crl.len()), &other, &number(72 + crl.len()), &number(2), &[0; 24]];
+    let table = [&entries.concat(), &crl, &b"hi"[..]].concat();
+    std::fs::write(folder.path().join("more"), [read("evidence.bin"), table].concat()).unwrap();
+    let shown = run_in(folder.path(), "inspect snp more").json();
+    let (list, other) = (&shown["other_table_entries"][0], &shown["other_table_entries"][1]);
+    assert_eq!(
+        (&list["name"], &list["size"], &list["revoked"]),
+        (&json!("CRL"), &json!(crl.len()), &json!(0))
+    );
+    assert!(list["issuer"].as_str().unwrap().contains("CN=ARK-Milan"), "{list}");
+    assert!(list["this_update"].as_str() < list["next_update"].as_str(), "{list}");
+    assert_eq!((&other["name"], &other["size"]), (&json!("abababab-abab-abab-abab-abababababab"), &json!(2)));
+    assert_eq!(other["sha256"], hex::encode(assay_token::sha256(b"hi")));
+    let judged = verify(&folder, "snp more --vek e/chain.pem").json();
+    let unread =
+        judged["checks"].as_array().unwrap().iter().find(|check| check["id"] == "hcl.unread").unwrap();
+    assert_eq!(unread["outcome"], "skipped");
+    assert!(unread["detail"].as_str().unwrap().contains("the host's revocation list"), "{unread}");
 
     std::fs::write(folder.path().join("short"), [2, 0, 0, 0]).unwrap();
     let refused = run_in(folder.path(), "inspect snp short");

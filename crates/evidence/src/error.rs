@@ -79,6 +79,26 @@ pub enum ParseError {
         /// How many bytes follow.
         count: usize,
     },
+    /// Bytes between the parts of the evidence, or behind them, that belong to none and are not padding.
+    #[error(
+        "{count} bytes of the {field} from its offset {offset} on belong to no entry, and they are not all zero"
+    )]
+    StrayData {
+        /// What they stand in; the offset counts from its start.
+        field: &'static str,
+        /// Where they begin.
+        offset: usize,
+        /// How many they are.
+        count: usize,
+    },
+    /// Two parts of the evidence have bytes in common.
+    #[error("two entries of the {field} share the byte at its offset {offset}")]
+    Overlap {
+        /// What they stand in; the offset counts from its start.
+        field: &'static str,
+        /// The first byte of both.
+        offset: usize,
+    },
 }
 
 /// Which versions there are of a format.
@@ -124,6 +144,8 @@ impl ParseError {
             Self::BadField { .. } => "bad-field",
             Self::Document { .. } => "evidence-document",
             Self::TrailingData { .. } => "trailing-data",
+            Self::StrayData { .. } => "stray-data",
+            Self::Overlap { .. } => "overlapping-entries",
         }
     }
 
@@ -147,6 +169,9 @@ impl ParseError {
                 "send the bare report, or the JSON that the guest's tool writes; docs/snp.md lists the forms"
             }
             Self::TrailingData { .. } => "only zero bytes may follow the evidence",
+            Self::StrayData { .. } | Self::Overlap { .. } => {
+                "send the host's certificate table as it is (`auxblob`), or the bare report and its certificates beside it"
+            }
         }
     }
 }

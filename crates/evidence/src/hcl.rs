@@ -114,6 +114,11 @@ impl<'a> Report<'a> {
     }
 }
 
+/// Where the hardware's report stands in a paravisor's, of whatever kind it is.
+pub(crate) fn hardware_area(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(HARDWARE_OFFSET..)?.get(..REPORT_SIZE)
+}
+
 /// Type of the hardware report, hash, and size of the runtime claims.
 fn read_data_header(cursor: &mut Cursor<'_>) -> Result<(u32, HashType, usize), ParseError> {
     let data_size = cursor.u32("runtime data size")?;

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+use assay_evidence::ParseError;
 use assay_evidence::bundle::{Body, Bundle, certificates};
 use assay_evidence::hcl;
 use assay_evidence::snp::{CertificateTable, Product, REPORT_SIZE, Report, SIGNED_SIZE, TcbVersion};
@@ -122,6 +123,24 @@ fn forms_are_told_apart_by_content() {
     assert!(matches!(Bundle::parse(b"HCLAxyz").unwrap().body, Body::Hcl(bytes) if bytes == b"HCLAxyz"));
     // What is too short says so itself, later.
     assert_eq!(Bundle::parse(&report[..100]).unwrap().body, Body::Snp(report[..100].to_vec()));
+}
+
+/// What stands behind a report is a certificate table, and nothing hides behind or inside of that.
+#[test]
+fn bytes_that_nobody_reads_are_refused() {
+    let report = pattern(3);
+    let stray = |offset, count| ParseError::StrayData { field: "certificate table", offset, count };
+    let page = [&report[..], &[0; 4096]].concat();
+    assert!(Bundle::parse(&page).is_ok());
+    let hidden = [&report[..], &[0; 24], &[0xa5; 100]].concat();
+    assert_eq!(Bundle::parse(&hidden).unwrap_err(), stray(24, 100));
+    assert_eq!(certificates(&hidden[REPORT_SIZE..]).unwrap_err(), stray(24, 100));
+    // The entry that ends the list has no offset and no length.
+    for at in 16..24 {
+        let mut page = page.clone();
+        page[REPORT_SIZE + at] = 1;
+        assert_eq!(Bundle::parse(&page).unwrap_err(), stray(16, 8), "{at}");
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -20,6 +20,7 @@ use crate::amd::{Chip, ReportSpec};
 use crate::error::SiliconError;
 use crate::keys::rsa_2048_modulus;
 use crate::runtime_data::digest_of;
+use crate::td_report::{TdReportSpec, td_report};
 use Fault::{Bound, Bytes, Claims, Fields};
 
 /// The whole report.
@@ -48,7 +49,7 @@ pub const HASH_SHA512: u32 = 3;
 /// An HCL report to make. The default is that of a virtual machine with secure boot, with new keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HclSpec {
-    /// Version of the header: 1 with SEV-SNP.
+    /// Version of the header: 1 with SEV-SNP, 2 with TDX.
     pub version: u32,
     /// Type of the request: 2, for the certificate of an attestation key.
     pub request_type: u32,
@@ -78,6 +79,14 @@ impl Default for HclSpec {
             user_data: [0; 64],
             runtime_claims: None,
         }
+    }
+}
+
+impl HclSpec {
+    /// As the default, of a machine with TDX.
+    #[must_use]
+    pub fn tdx() -> Self {
+        Self { version: 2, ..Self::default() }
     }
 }
 
@@ -167,6 +176,24 @@ pub fn snp_report(chip: &Chip, report: &ReportSpec, spec: &HclSpec) -> Result<Ve
     HclReport::new(chip, report, spec)?.to_bytes()
 }
 
+/// Makes an HCL report around a TDREPORT of a guest with this measurement (MRTD), and gives the claims with it. `spec` is
+/// best made from [`HclSpec::tdx`].
+///
+/// # Errors
+/// As [`snp_report`].
+pub fn tdx_report(
+    measurement: [u8; 48],
+    debug: bool,
+    spec: &HclSpec,
+) -> Result<(Vec<u8>, Vec<u8>), SiliconError> {
+    let claims = runtime_claims(spec)?;
+    let report_data = hash(spec.hash_type, &claims)?;
+    let hardware_report = td_report(&TdReportSpec { report_data, measurement, debug })?;
+    let around = HclReport::around(hardware_report, claims, spec);
+    let hcl = HclReport { report_type: REPORT_TYPE_TDX, ..around };
+    Ok((hcl.to_bytes()?, hcl.runtime_claims))
+}
+
 /// Makes an HCL report that breaks one rule and keeps all others. Defects of the claims are those of claims that
 /// [`HclSpec::runtime_claims`] does not replace.
 ///
@@ -232,7 +259,7 @@ pub struct HclReport {
     pub hardware_report: Vec<u8>,
     /// Size of the claims with the numbers before them.
     pub data_size: u32,
-    /// [`REPORT_TYPE_SNP`].
+    /// [`REPORT_TYPE_SNP`] or [`REPORT_TYPE_TDX`].
     pub report_type: u32,
     /// How the claims are hashed.
     pub hash_type: u32,

@@ -17,6 +17,7 @@ pub mod intel;
 mod keys;
 mod runtime_data;
 mod table;
+mod td_report;
 pub mod uvm;
 mod x509;
 

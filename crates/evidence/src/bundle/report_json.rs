@@ -1,21 +1,32 @@
-//! A report whose fields stand in JSON one by one, as the `sev` library of Rust serialises it.
+//! A report whose fields stand in JSON one by one, as the `sev` library of Rust and go-sev-guest (`sevsnp.Report` in the JSON
+//! of protocol buffers) serialise it.
 //!
 //! Its bytes are put together again; only what verifies over those bytes counts, so a field left out or misread here costs
-//! the signature and nothing else. What the library leaves out is zero in genuine reports.
+//! the signature and nothing else. What the libraries leave out is zero in genuine reports.
 
 use serde_json::{Map, Value};
 
 use super::document;
-use super::json::bytes;
+use super::json::{member, refuse_twins, sized_bytes};
 use crate::ParseError;
 use crate::snp::REPORT_SIZE;
 
 type Members = Map<String, Value>;
 
+/// Whether an object is a report, and not one around it.
+pub(super) fn is_report(members: &Members) -> bool {
+    let fields = Fields(members);
+    ["report_data", "measurement", "signature"].into_iter().all(|name| fields.get(name).is_some())
+}
+
 /// The report's bytes.
 pub(super) fn parse(members: &Members) -> Result<Vec<u8>, ParseError> {
+    refuse_twins(members)?;
     let mut report = vec![0; REPORT_SIZE];
-    let mut writer = Writer { members, report: &mut report };
+    let mut writer = Writer { fields: Fields(members), report: &mut report };
+    for name in ["version", "policy"] {
+        writer.fields.required(name)?;
+    }
     for (name, offset, size) in NUMBERS {
         writer.number(name, *offset, *size)?;
     }
@@ -28,11 +39,12 @@ pub(super) fn parse(members: &Members) -> Result<Vec<u8>, ParseError> {
     for (name, offset) in FIRMWARE {
         writer.firmware(name, *offset)?;
     }
+    writer.processor()?;
     writer.signature()?;
     Ok(report)
 }
 
-/// Name, offset, size. The first two are in every report; the others are zero when they are missing.
+/// Name, offset, size. `version` and `policy` are in every report; the others are zero when they are missing.
 const NUMBERS: &[(&str, usize, usize)] = &[
     ("version", 0x00, 4),
     ("policy", 0x08, 8),
@@ -63,8 +75,40 @@ const TCBS: &[(&str, usize)] =
     &[("current_tcb", 0x38), ("reported_tcb", 0x180), ("committed_tcb", 0x1e0), ("launch_tcb", 0x1f0)];
 const FIRMWARE: &[(&str, usize)] = &[("current", 0x1e8), ("committed", 0x1ec)];
 
+/// Family, model and stepping in one number, as the processor gives them.
+const CPUID: (&str, usize) = ("cpuid1eax_fms", 0x188);
+/// Where go-sev-guest has names of its own.
+const OTHER_NAMES: &[(&str, &str)] =
+    &[("sig_algo", "signature_algo"), ("plat_info", "platform_info"), ("key_info", "signer_info")];
+
+/// The members by their names with underscores. Protocol buffers write `reportData` for `report_data`.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a Members);
+
+impl<'a> Fields<'a> {
+    fn get(self, name: &str) -> Option<&'a Value> {
+        let other = OTHER_NAMES.iter().find(|(known, _)| *known == name).map(|(_, other)| *other);
+        let of = |name: &str| member(self.0, name).or_else(|| member(self.0, &name.replace('_', "")));
+        of(name).or_else(|| of(other?))
+    }
+
+    fn required(self, name: &str) -> Result<&'a Value, ParseError> {
+        self.get(name).ok_or_else(|| wrong(name))
+    }
+
+    /// Zero when it is missing: protocol buffers leave zeros out.
+    fn number(self, name: &str) -> Result<u64, ParseError> {
+        self.get(name).map_or(Ok(0), |value| number(value).ok_or_else(|| wrong(name)))
+    }
+}
+
+/// Protocol buffers write numbers of 64 bits as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
 struct Writer<'a> {
-    members: &'a Members,
+    fields: Fields<'a>,
     report: &'a mut [u8],
 }
 
@@ -75,8 +119,7 @@ impl Writer<'_> {
     }
 
     fn number(&mut self, name: &str, offset: usize, size: usize) -> Result<(), ParseError> {
-        let Some(value) = self.members.get(name).filter(|value| !value.is_null()) else { return Ok(()) };
-        let number = value.as_u64().ok_or_else(|| wrong(name))?;
+        let number = self.fields.number(name)?;
         let (bytes, beyond) = (number.to_le_bytes(), number.checked_shr(bits(size)).unwrap_or_default());
         if beyond != 0 {
             return Err(wrong(name));
@@ -86,18 +129,16 @@ impl Writer<'_> {
     }
 
     fn bytes(&mut self, name: &str, offset: usize, size: usize) -> Result<(), ParseError> {
-        let value = self.members.get(name).ok_or_else(|| wrong(name))?;
-        let found = bytes(value)?;
-        if found.len() != size {
-            return Err(wrong(name));
-        }
+        let found = sized_bytes(self.fields.required(name)?, size).ok_or_else(|| wrong(name))?;
         self.put(offset, &found);
         Ok(())
     }
 
-    /// With an FMC it has the layout of Turin, without one the older.
+    /// As one number, or part by part: with an FMC it has the layout of Turin then, without one the older.
     fn tcb(&mut self, name: &str, offset: usize) -> Result<(), ParseError> {
-        let tcb = self.members.get(name).and_then(Value::as_object).ok_or_else(|| wrong(name))?;
+        let Some(tcb) = self.fields.required(name)?.as_object() else {
+            return self.number(name, offset, 8);
+        };
         let part = |part: &str| match tcb.get(part) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => {
@@ -116,32 +157,53 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// An object, or `current_build` and so on beside each other.
     fn firmware(&mut self, name: &str, offset: usize) -> Result<(), ParseError> {
+        let nested = self.fields.get(name).and_then(Value::as_object);
         let part = |part: &str| {
-            // Older ones have them beside each other: `current_build` and so on.
-            let nested = self.members.get(name).and_then(|version| version.get(part));
-            let value = nested.or_else(|| self.members.get(&format!("{name}_{part}")));
-            value
-                .and_then(Value::as_u64)
-                .and_then(|number| u8::try_from(number).ok())
-                .ok_or_else(|| wrong(name))
+            let found = match nested {
+                Some(version) => version.get(part).and_then(Value::as_u64),
+                None => Some(self.fields.number(&format!("{name}_{part}"))?),
+            };
+            found.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| wrong(name))
         };
         let bytes = [part("build")?, part("minor")?, part("major")?];
         self.put(offset, &bytes);
         Ok(())
     }
 
+    fn processor(&mut self) -> Result<(), ParseError> {
+        let (name, offset) = CPUID;
+        let Some(value) = self.fields.get(name) else { return Ok(()) };
+        let bytes = number(value).and_then(family_model_stepping).ok_or_else(|| wrong(name))?;
+        self.put(offset, &bytes);
+        Ok(())
+    }
+
+    /// The 512 bytes as they are, or the two numbers one by one.
     fn signature(&mut self) -> Result<(), ParseError> {
-        let signature = self.members.get("signature").ok_or_else(|| wrong("signature"))?;
+        let signature = self.fields.required("signature")?;
+        let Some(numbers) = signature.as_object() else {
+            return self.bytes("signature", 0x2a0, 512);
+        };
         for (name, offset) in [("r", 0x2a0), ("s", 0x2e8)] {
-            let number = bytes(signature.get(name).ok_or_else(|| wrong("signature"))?)?;
-            if number.len() != 72 {
-                return Err(wrong("signature"));
-            }
-            self.put(offset, &number);
+            let number = numbers.get(name).and_then(|number| sized_bytes(number, 72));
+            self.put(offset, &number.ok_or_else(|| wrong("signature"))?);
         }
         Ok(())
     }
+}
+
+/// EAX of CPUID function 1 (AMD, *Architecture Programmer's Manual*, volume 3, appendix E): stepping in bits 3:0, model in
+/// 7:4 and 19:16, family as the sum of 11:8 and 27:20.
+fn family_model_stepping(eax: u64) -> Option<[u8; 3]> {
+    const RESERVED: u64 = !0x0fff_0fff;
+    let bits = |shift: u32, mask: u64| eax.checked_shr(shift).unwrap_or_default() & mask;
+    let (base, extended) = (u8::try_from(bits(8, 0xf)).ok()?, u8::try_from(bits(20, 0xff)).ok()?);
+    let model = u8::try_from(bits(4, 0xf) | (bits(16, 0xf) << 4)).ok()?;
+    let stepping = u8::try_from(bits(0, 0xf)).ok()?;
+    let family = base.checked_add(extended)?;
+    Some([family, model, stepping]).filter(|_| eax & RESERVED == 0)
 }
 
 fn bits(size: usize) -> u32 {

@@ -70,6 +70,8 @@ pub struct SimulateOptions {
     pub host_data: Option<[u8; 32]>,
     /// Security version of the guest.
     pub guest_svn: Option<u32>,
+    /// Version of the report; that of the product's current firmware when `None`.
+    pub report_version: Option<u32>,
     /// A rule of reports and certificates to break.
     pub defect: Option<Defect>,
     /// A rule to break of what stands around the report; of [`Form::AzureCvm`] only.
@@ -167,6 +169,7 @@ fn runtime_data_of(options: &SimulateOptions, now: i64) -> Result<Vec<u8>, Silic
 fn report_spec(options: &SimulateOptions, runtime_data: &[u8]) -> ReportSpec {
     let default = ReportSpec::default();
     ReportSpec {
+        version: options.report_version,
         policy: if options.debug { default.policy | POLICY_DEBUG } else { default.policy },
         vmpl: options.vmpl.unwrap_or(default.vmpl),
         measurement: options.measurement.unwrap_or(default.measurement),

@@ -136,7 +136,7 @@ fn tagged<'a, T: Decode<'a, Error = Error>>(
     Ok(found.map(|found| found.value))
 }
 
-fn time(time: Time) -> Node {
+pub(super) fn time(time: Time) -> Node {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Node::from(UnixTime(seconds).to_string())
 }

@@ -1,10 +1,12 @@
 //! SEV-SNP reports, field by field in the order of the bytes, with what clouds and tools put around them.
 
-use assay_evidence::bundle::{Body, Bundle};
+use assay_evidence::bundle::{Body, Bundle, OtherEntry};
 use assay_evidence::snp::{
     Cpuid, ECDSA_P384_SHA384, FirmwareVersion, GuestPolicy, KeyInfo, PlatformInfo, Product, Report,
     TcbLayout, TcbVersion, VMPL_HOST,
 };
+use x509_cert::crl::CertificateList;
+use x509_cert::der::Decode;
 
 use super::{certificate, uvm};
 use crate::document::Node;
@@ -25,9 +27,27 @@ pub(super) fn around(node: Node, bundle: &Bundle) -> Node {
     let certificates = bundle.certificates.iter().map(|der| certificate::one(der));
     let endorsements = bundle.endorsements.iter().map(|message| uvm::shown(message));
     let unread = bundle.unread.iter().map(|name| Node::from(*name));
+    let others = bundle.others.iter().map(other_entry);
     node.with("certificates", Node::List(certificates.collect()))
+        .with("other_table_entries", Node::List(others.collect()))
         .with("image_endorsements", Node::List(endorsements.collect()))
         .with("not_decoded", Node::List(unread.collect()))
+}
+
+/// What a host's table has besides the chain; of a revocation list, who made it and when.
+fn other_entry(entry: &OtherEntry) -> Node {
+    let node = Node::section([
+        ("name", Node::from(entry.name.as_str())),
+        ("size", Node::from(entry.data.len())),
+        ("sha256", Node::hex(assay_token::sha256(&entry.data))),
+    ]);
+    let list = <CertificateList>::from_der(&entry.data).ok().filter(|_| entry.name == OtherEntry::CRL);
+    let Some(CertificateList { tbs_cert_list: list, .. }) = list else { return node };
+    let next = list.next_update.map_or(Node::Scalar(serde_json::Value::Null), certificate::time);
+    node.with("issuer", list.issuer.to_string())
+        .with("this_update", certificate::time(list.this_update))
+        .with("next_update", next)
+        .with("revoked", list.revoked_certificates.unwrap_or_default().len())
 }
 
 /// The fields of a report.

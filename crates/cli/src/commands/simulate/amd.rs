@@ -32,12 +32,19 @@ pub(super) struct AmdOptions {
     /// Who signs the report: `vcek` (the chip, unless given) or `vlek` (a cloud provider's key)
     #[arg(long, value_parser = key)]
     key: Option<VekKind>,
+    /// Hardware of the confidential VM, of `azure-cvm` only: `snp` (unless given) or `tdx`, whose report nobody outside of
+    /// its machine can verify
+    #[arg(long, value_parser = hardware)]
+    hardware: Option<Hardware>,
+    /// Version of the report: 2 to 5; that of the processor's current firmware unless given
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=5))]
+    report_version: Option<u32>,
     /// Privilege level that asks for the report: 0 (the highest) to 3
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=3))]
     vmpl: Option<u32>,
     /// Measurement of the guest at launch
     #[arg(long, value_name = "HEX", value_parser = input::digits::<48>)]
-    measurement: Option<[u8; 48]>,
+    pub(super) measurement: Option<[u8; 48]>,
     /// What the host says of the guest at launch: of containers, the hash of their policy
     #[arg(long, value_name = "HEX", value_parser = input::digits::<32>)]
     host_data: Option<[u8; 32]>,
@@ -82,7 +89,7 @@ pub(super) fn make(arguments: &Arguments, form: Form, output: &Output) -> Result
         ("crl.der", made.crl),
         ("request.json", super::json(&made.request)?),
     ]);
-    Ok(Made { files, attest_route: ATTEST_ROUTE })
+    Ok(Made { files, attest_route: Some(ATTEST_ROUTE) })
 }
 
 /// An image's endorsement, and the report with everything that came along, as Azure's clients send it.
@@ -130,16 +137,36 @@ fn put(object: &mut Value, name: &str, bytes: &[u8]) {
 impl AmdOptions {
     /// Other kinds have none of these.
     pub(super) fn refuse(&self, kind: &str) -> Result<(), Failure> {
-        let given = [
+        let given = [("--hardware", self.hardware.is_some()), ("--measurement", self.measurement.is_some())];
+        refuse_foreign(kind, AMD, &given)?;
+        refuse_foreign(kind, AMD, &self.given_of_snp())
+    }
+
+    /// What only SEV-SNP has.
+    fn given_of_snp(&self) -> [(&'static str, bool); 7] {
+        [
             ("--product", self.product.is_some()),
             ("--key", self.key.is_some()),
+            ("--report-version", self.report_version.is_some()),
             ("--vmpl", self.vmpl.is_some()),
-            ("--measurement", self.measurement.is_some()),
             ("--host-data", self.host_data.is_some()),
             ("--guest-svn", self.guest_svn.is_some()),
             ("--endorsed", self.endorsed),
-        ];
-        refuse_foreign(kind, AMD, &given)
+        ]
+    }
+
+    pub(super) fn refuse_for_tdx(&self, has_defect: bool) -> Result<(), Failure> {
+        let (kind, owners) = ("azure-cvm --hardware tdx", "evidence of SEV-SNP");
+        refuse_foreign(kind, owners, &self.given_of_snp())?;
+        refuse_foreign(kind, owners, &[("--defect", has_defect)])
+    }
+
+    /// Whether a TDREPORT is asked for. A form without a paravisor has no choice of hardware.
+    pub(super) fn is_tdx(&self, form: Form) -> Result<bool, Failure> {
+        if form == Form::Report {
+            refuse_foreign(form.name(), "`azure-cvm`", &[("--hardware", self.hardware.is_some())])?;
+        }
+        Ok(self.hardware == Some(Hardware::Tdx))
     }
 
     fn simulate_options(
@@ -163,6 +190,7 @@ impl AmdOptions {
             measurement: self.measurement,
             host_data: self.host_data,
             guest_svn: self.guest_svn,
+            report_version: self.report_version,
             defect: report_defect,
             hcl_defect,
         })
@@ -234,6 +262,21 @@ fn image_row(defect: uvm::Defect) -> [String; 3] {
         false => defect.rule().to_owned(),
     };
     row(OF_IMAGES, defect.name(), defect.description(), &rule)
+}
+
+/// What a confidential VM runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hardware {
+    Snp,
+    Tdx,
+}
+
+fn hardware(name: &str) -> Result<Hardware, String> {
+    match name {
+        "snp" => Ok(Hardware::Snp),
+        "tdx" => Ok(Hardware::Tdx),
+        _ => Err("expected `snp` or `tdx`".to_owned()),
+    }
 }
 
 fn product(name: &str) -> Result<Product, String> {

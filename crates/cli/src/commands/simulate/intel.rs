@@ -57,7 +57,7 @@ pub(super) fn make(arguments: &Arguments, kind: Kind) -> Result<Made, Failure> {
         ("collateral.json", collateral),
         ("request.json", request),
     ];
-    Ok(Made { files, attest_route: kind.attest_route() })
+    Ok(Made { files, attest_route: Some(kind.attest_route()) })
 }
 
 impl IntelOptions {

@@ -2,6 +2,7 @@
 
 mod amd;
 mod intel;
+mod tdx;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,8 +38,8 @@ const KINDS: KindParser<Kind> = KindParser {
 /// Make evidence with simulated hardware
 ///
 /// Writes evidence.bin, runtime-data.bin and request.json (the body of the attest request) into a folder, and what
-/// vouches for the evidence: collateral.json for Intel's kinds; vek.der, chain.pem and crl.der for AMD's. The simulated
-/// vendors live in the data folder; `assay serve --dev --data DIR` trusts those of its own.
+/// vouches for the evidence: collateral.json for Intel's kinds; vek.der, chain.pem and crl.der for AMD's. Of a confidential
+/// VM with TDX, evidence and runtime data only. The simulated vendors live in the data folder; `assay serve --dev --data DIR` trusts those of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: an enclave's evidence, and what Assay says of it:
   assay simulate sgx --out evidence
@@ -89,7 +90,8 @@ pub(crate) struct Arguments {
 /// What was made: files by name, and where the request goes.
 struct Made {
     files: Vec<(&'static str, Vec<u8>)>,
-    attest_route: &'static str,
+    /// None if nobody would believe the evidence alone.
+    attest_route: Option<&'static str>,
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
@@ -99,6 +101,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     };
     let made = match kind {
         Kind::Intel(kind) => intel::make(arguments, kind)?,
+        Kind::Amd(form) if arguments.amd.is_tdx(form)? => tdx::make(arguments)?,
         Kind::Amd(form) => amd::make(arguments, form, output)?,
     };
     fs::create_dir_all(out).map_err(|error| Failure::file("create", out, error))?;
@@ -106,12 +109,11 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         let path = out.join(name);
         fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, error))?;
     }
-    output.talk(format!(
-        "wrote {} evidence to `{}`; its attest route is {}",
-        kind.name(),
-        out.display(),
-        made.attest_route
-    ));
+    let route = made.attest_route.map_or_else(
+        || "no attest route takes it, as it cannot be verified outside of its machine".to_owned(),
+        |route| format!("its attest route is {route}"),
+    );
+    output.talk(format!("wrote {} evidence to `{}`; {route}", kind.name(), out.display()));
     Ok(ExitCode::SUCCESS)
 }
 
