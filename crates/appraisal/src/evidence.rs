@@ -187,7 +187,7 @@ impl Opened<'_> {
     /// Of several certificates that fit, the one whose key signed; the first if there is none.
     pub(crate) fn choose(&self, mut candidates: Vec<HeldVek>) -> Option<HeldVek> {
         let signed = |held: &HeldVek| match self {
-            Self::Snp(opened) => opened.is_signed_by(&held.vek),
+            Self::Snp(opened, _) => opened.is_signed_by(&held.vek),
             Self::Hcl(opened, _) => opened.is_signed_by(&held.vek),
             _ => false,
         };
@@ -212,11 +212,11 @@ impl Opened<'_> {
                 return Outcome { report, tcb, claims };
             }
             Self::Snp(opened, unread) => {
-                hcl::note_unread(opened.verify(endorsed.vek, binding, &context), unread)
+                snp::note_unread(opened.verify(endorsed.vek, binding, &context), unread)
             }
             Self::Hcl(opened, unread) => {
                 let verified = opened.verify(endorsed.vek, binding, &context);
-                hcl::note_unread(verified, unread)
+                snp::note_unread(verified, unread)
             }
             Self::Unreadable(EvidenceKind::AzureCvm, error) => hcl::unreadable((*error).clone()),
             Self::Unreadable(_, error) => snp::unreadable((*error).clone()),

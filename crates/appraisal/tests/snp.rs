@@ -554,7 +554,7 @@ fn a_confidential_vm_shows_its_paravisors_claims() {
     let wrapped = json!({ "version": 1, "hcl_report": URL_SAFE_NO_PAD.encode(&report), "vcek": vek, "tpm_quote": { "message": "" } });
     let verdict = judged(&rig, EvidenceKind::AzureCvm, wrapped.to_string().as_bytes(), Beside::default());
     assert!(verdict.is_genuine(), "{:?}", verdict.error);
-    let unread = verdict.checks.iter().find(|check| check.rule.id == "hcl.unread").unwrap();
+    let unread = verdict.checks.iter().find(|check| check.rule.id == "evidence.unread").unwrap();
     assert!(unread.detail.contains("tpm_quote"), "{}", unread.detail);
     // Each kind says when evidence is of the other.
     let verdict = judged(&rig, EvidenceKind::Snp, &report, Beside::default());

@@ -511,7 +511,7 @@ fn certificates_may_follow_the_report() {
     assert_eq!(other["sha256"], hex::encode(assay_token::sha256(b"hi")));
     let judged = verify(&folder, "snp more --vek e/chain.pem").json();
     let unread =
-        judged["checks"].as_array().unwrap().iter().find(|check| check["id"] == "hcl.unread").unwrap();
+        judged["checks"].as_array().unwrap().iter().find(|check| check["id"] == "evidence.unread").unwrap();
     assert_eq!(unread["outcome"], "skipped");
     assert!(unread["detail"].as_str().unwrap().contains("the host's revocation list"), "{unread}");
 

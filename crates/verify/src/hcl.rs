@@ -49,7 +49,6 @@ rules! {
     ATTESTATION_KEY: "hcl.attestation-key", "the runtime claims name one attestation key of the virtual TPM", HCL;
     RUNTIME_DATA: "hcl.runtime-data", "the runtime data is the claims themselves, or their `user-data` is its hash", HCL;
     NONCE: "hcl.nonce", "the evidence is bound to the nonce", "RFC 9334, section 10.2";
-    UNREAD: "hcl.unread", "every proof that came along was read", HCL;
     HARDWARE: "hcl.hardware", "the hardware's report can be verified outside of its machine", HCL;
     VMPL: "hcl.vmpl", "the paravisor asked for the hardware's report, at the highest privilege level", HCL;
 }
@@ -247,19 +246,6 @@ pub fn unreadable(error: ParseError) -> snp::Verification {
     report.fail(&LAYOUT, VerifyError::Parse(error));
     report.skip_missing(&[RULES]);
     snp::Verification { report, claims: None }
-}
-
-/// Adds that proofs came along which this release does not read: nobody shall take them for checked.
-#[must_use]
-pub fn note_unread(mut verification: snp::Verification, names: &[&'static str]) -> snp::Verification {
-    if !names.is_empty() {
-        let detail = format!(
-            "not looked at: {}; verification of TPM and TD quotes is for a later release",
-            names.join(", ")
-        );
-        verification.report.note(&UNREAD, Outcome::Skipped, detail);
-    }
-    verification
 }
 
 /// Whether the hardware's report names the runtime claims. Alone it proves nothing, as the hardware's report has to be

@@ -9,7 +9,7 @@
 
 use assay_silicon::uvm::{Algorithm, Defect, EndorsementSpec, UvmSigner};
 use assay_verify::uvm::{Input, Issuer, TrustedIssuers, UvmError, verify_alone};
-use assay_verify::{Outcome, Report, UnixTime, VerifyError};
+use assay_verify::{AnchorOrigin, Outcome, Report, UnixTime, VerifyError};
 
 const NOW: i64 = 1_795_000_000;
 /// A quarter of what the service's threads have.
@@ -136,8 +136,13 @@ const EXPENSIVE: [&str; 4] = ["uvm.chain", "uvm.signature", "uvm.time-stamp", "u
 
 /// Judged by somebody who trusts the signer and its time-stamp authority.
 fn judge(signer: &UvmSigner, endorsement: &[u8], measurement: [u8; 48]) -> Report {
-    let issuer =
-        Issuer { did: signer.did(), feed: signer.feed().to_owned(), minimum_svn: 100, status: String::new() };
+    let issuer = Issuer {
+        did: signer.did(),
+        feed: signer.feed().to_owned(),
+        minimum_svn: 100,
+        status: String::new(),
+        origin: AnchorOrigin::Simulated,
+    };
     let (report, claims) = verify_alone(&Input {
         endorsement,
         measurement: &measurement,

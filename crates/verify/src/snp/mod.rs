@@ -32,8 +32,8 @@ use crate::time::{UnixTime, Window};
 use crate::trust::{AnchorOrigin, TrustAnchors, Verified};
 use crate::uvm::{self, TrustedIssuers, UvmClaims};
 use rules::{
-    CHAIN_HINT, CHIP_ID, CRL, IMAGES, INIT_TIME_DATA, LAYOUT, NONCE, REPORT_SIGNATURE, RUNTIME_DATA, VEK,
-    VEK_CHAIN, VEK_DATES, VEK_EXTENSIONS, VEK_KIND, VEK_ROLE, VEK_TCB, VLEK_PROVIDER,
+    CHAIN_HINT, CHIP_ID, CRL, IMAGES, INIT_TIME_DATA, LAYOUT, NONCE, REPORT_SIGNATURE, RUNTIME_DATA, UNREAD,
+    VEK, VEK_CHAIN, VEK_DATES, VEK_EXTENSIONS, VEK_KIND, VEK_ROLE, VEK_TCB, VLEK_PROVIDER,
 };
 
 pub use authority::AmdAuthority;
@@ -179,6 +179,16 @@ pub fn unreadable(error: ParseError) -> Verification {
     report.fail(&LAYOUT, VerifyError::Parse(error));
     report.skip_missing(&[RULES]);
     Verification { report, claims: None }
+}
+
+/// Adds that proofs came along which this release does not read: nobody shall take them for checked.
+#[must_use]
+pub fn note_unread(mut verification: Verification, names: &[&'static str]) -> Verification {
+    if !names.is_empty() {
+        let detail = format!("this release does not look at: {}", names.join(", "));
+        verification.report.note(&UNREAD, Outcome::Skipped, detail);
+    }
+    verification
 }
 
 /// Evidence whose report was read and whose VEK certificate was looked at.

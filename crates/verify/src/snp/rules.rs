@@ -74,5 +74,6 @@ rules! {
     RUNTIME_DATA: "snp.runtime-data", "the report data is the hash of the runtime data, then zeros", MAA;
     NONCE: "snp.nonce", "the evidence is bound to the nonce", "RFC 9334, section 10.2";
     INIT_TIME_DATA: "snp.init-time-data", "the host data is the hash of the init-time data", MAA;
+    UNREAD: "evidence.unread", "every proof that came along was looked at", "Assay, docs/snp.md, forms of evidence";
     IMAGES: "snp.endorsements", "no more endorsements of the image came along than there are forms", MAA;
 }

@@ -55,6 +55,10 @@ impl Message {
         Ok(Self { inner })
     }
 
+    pub(super) fn into_inner(self) -> CoseSign1 {
+        self.inner
+    }
+
     /// What else is wrong with the envelope.
     pub(super) fn problems(&self) -> Vec<UvmError> {
         let (protected, unprotected) = (&self.inner.protected.header, &self.inner.unprotected);

@@ -124,6 +124,14 @@ pub fn verify_alone(input: &Input<'_>) -> (Report, Option<UvmClaims>) {
     (report, claims)
 }
 
+/// Reads the envelope of an endorsement, of which nothing is verified: for tools that show one.
+///
+/// # Errors
+/// As the check of the envelope has them.
+pub fn open(endorsement: &[u8]) -> Result<coset::CoseSign1, UvmError> {
+    Message::open(endorsement).map(Message::into_inner)
+}
+
 /// Makes every check and adds it to the report. `None` if and only if one of them failed.
 pub(crate) fn verify(input: &Input<'_>, report: &mut Report) -> Option<UvmClaims> {
     // The report may hold failures of other stages, which do not count here.

@@ -2,13 +2,10 @@
 
 use assay_token::base64url;
 use assay_verify::UnixTime;
-use assay_verify::uvm::MAX_ENDORSEMENT_SIZE;
+use assay_verify::uvm::{self, MAX_ENDORSEMENT_SIZE};
 use coset::cbor::Value;
 use coset::iana::EnumI64;
-use coset::{
-    CborSerializable, ContentType, CoseSign1, Header, Label, RegisteredLabelWithPrivate,
-    TaggedCborSerializable,
-};
+use coset::{ContentType, Header, Label, RegisteredLabelWithPrivate};
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode, Reader, SliceReader};
 
@@ -25,8 +22,6 @@ const CWT_NAMES: [(i64, &str); 3] = [(1, "issuer"), (2, "feed"), (6, "signed_at"
 const LEGACY_NAMES: [(&str, &str); 3] = [("iss", "issuer"), ("feed", "feed"), ("signingtime", "signed_at")];
 /// SHA-384: a payload that is the launch measurement itself.
 const MEASUREMENT_SIZE: usize = 48;
-/// The tag of a signed message, in its first byte (RFC 9052, section 2).
-const TAG: u8 = 0xd2;
 
 /// A message, or base64 of one as clouds hand it out.
 pub(super) fn endorsement(bytes: &[u8]) -> Result<Node, String> {
@@ -42,14 +37,8 @@ pub(super) fn shown(bytes: &[u8]) -> Node {
 }
 
 fn message(bytes: &[u8]) -> Result<Node, String> {
-    if bytes.len() > MAX_ENDORSEMENT_SIZE {
-        return Err(format!("it is larger than {MAX_ENDORSEMENT_SIZE} bytes"));
-    }
-    let read = match bytes.first() {
-        Some(&TAG) => CoseSign1::from_tagged_slice(bytes),
-        _ => CoseSign1::from_slice(bytes),
-    };
-    let message = read.map_err(|error| format!("it is not a signed COSE message: {error}"))?;
+    // By the verifier's own reader, which bounds what hostile bytes can cost.
+    let message = uvm::open(bytes).map_err(|error| error.to_string())?;
     let protected = &message.protected.header;
     let node = Node::section([
         ("kind", Node::from("uvm")),
