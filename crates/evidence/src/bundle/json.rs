@@ -17,6 +17,8 @@
 //! A document says one thing: if two members could be the report, readers could take different ones, so it is refused. What
 //! came along and is not read is named.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -275,16 +277,18 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     hex::decode(text).ok().or_else(|| decode_base64(text))
 }
 
-/// Of either alphabet, padded or not, with line breaks.
+/// Of either alphabet, padded or not, with line breaks. Most texts have none, and are decoded where they stand.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     const CONFIG: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const ENGINE: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
-    let standard = |character| match character {
-        '-' => '+',
-        '_' => '/',
-        other => other,
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
+    let compact: Cow<'_, [u8]> = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect()
+    } else {
+        Cow::Borrowed(text.as_bytes())
     };
-    let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).map(standard).collect();
-    ENGINE.decode(compact).ok()
+    let is_url_safe = compact.iter().any(|byte| matches!(byte, b'-' | b'_'));
+    let engine = if is_url_safe { &URL_SAFE } else { &STANDARD };
+    engine.decode(compact).ok()
 }

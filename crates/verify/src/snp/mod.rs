@@ -11,6 +11,7 @@
 //! Firmware ABI, document 56860; VCEK and VLEK certificate specifications, documents 57230 and 58369.)
 
 mod authority;
+mod checks;
 mod crl;
 mod error;
 mod fields;
@@ -22,18 +23,17 @@ use std::sync::Arc;
 use assay_evidence::ParseError;
 use assay_evidence::snp::{Product, Report as SnpReport, SigningKey, Tcb, TcbVersion};
 
-use crate::binding::{Binding, carries_nonce, is_hash_then_zeros};
+use crate::binding::Binding;
 use crate::cache::ChainCache;
 use crate::claims::SnpClaims;
 use crate::crypto::sha256;
 use crate::error::{CertificateRole, VerifyError};
 use crate::report::{Check, Outcome, Report};
-use crate::time::{UnixTime, Window};
+use crate::time::UnixTime;
 use crate::trust::{AnchorOrigin, TrustAnchors, Verified};
 use crate::uvm::{self, TrustedIssuers, UvmClaims};
 use rules::{
-    CHAIN_HINT, CHIP_ID, CRL, IMAGES, INIT_TIME_DATA, LAYOUT, NONCE, REPORT_SIGNATURE, RUNTIME_DATA, UNREAD,
-    VEK, VEK_CHAIN, VEK_DATES, VEK_EXTENSIONS, VEK_KIND, VEK_ROLE, VEK_TCB, VLEK_PROVIDER,
+    CHAIN_HINT, CRL, IMAGES, LAYOUT, NONCE, RUNTIME_DATA, UNREAD, VEK, VEK_CHAIN, VEK_EXTENSIONS, VEK_ROLE,
 };
 
 pub use authority::AmdAuthority;
@@ -275,7 +275,7 @@ impl<'a> Opened<'a> {
     /// without trying. Nothing but the choice follows from it.
     #[must_use]
     pub fn is_signed_by(&self, vek: &VerifiedVek) -> bool {
-        self.report.as_ref().is_ok_and(|report| is_signed(report, vek))
+        self.report.as_ref().is_ok_and(|report| checks::is_signed(report, vek))
     }
 
     /// The report, if its layout is right.
@@ -306,15 +306,15 @@ impl<'a> Opened<'a> {
         let certified = vek.map(|vek| vek.product());
         let product = fields::check_product(fields::product(report), certified, &mut checks);
         if let Some(vek) = vek {
-            check_vek_dates(vek, context.now, &mut checks);
-            check_revocation(vek, context, &mut checks);
-            check_vek_fits(report, vek, context, &mut checks);
+            checks::dates(vek, context.now, &mut checks);
+            checks::revocation(vek, context, &mut checks);
+            checks::vek_fits(report, vek, context, &mut checks);
         }
-        check_signature(report, vek, &mut checks);
+        checks::signature(report, vek, &mut checks);
         if let Some(product) = product {
             fields::check_tcb(report, product.tcb_layout(), &mut checks);
         }
-        check_binding(report, binding, &mut checks);
+        checks::binding(report, binding, &mut checks);
         let images = self.check_images(report, context, &mut checks);
         checks.skip_missing(&[RULES]);
         checks.order(RULES);
@@ -463,135 +463,4 @@ pub(crate) fn without_report_data(report: Report) -> impl Iterator<Item = Check>
 
 fn is_revocation_checked(checks: &Report) -> bool {
     checks.checks().iter().any(|check| check.rule == &CRL && check.outcome == Outcome::Pass)
-}
-
-fn check_vek_dates(vek: &VerifiedVek, now: UnixTime, checks: &mut Report) {
-    let windows = [
-        (CertificateRole::Vek, vek.window),
-        (CertificateRole::VekCa, vek.authority.window),
-        (CertificateRole::Ark, vek.authority.root_window),
-    ];
-    let errors = windows.into_iter().filter_map(|(role, Window { from, until })| match () {
-        () if now < from => Some(VerifyError::CertificateNotYetValid { role, from }),
-        () if now > until => Some(VerifyError::CertificateExpired { role, until }),
-        () => None,
-    });
-    let errors: Vec<VerifyError> = errors.collect();
-    if errors.is_empty() {
-        checks.pass(&VEK_DATES);
-    }
-    errors.into_iter().for_each(|error| checks.fail(&VEK_DATES, error));
-}
-
-fn check_revocation(vek: &VerifiedVek, context: &Context<'_>, checks: &mut Report) {
-    let (mode, lists) = match context.requirements.crls {
-        Crls::NotGiven => return checks.note(&CRL, Outcome::Skipped, "no revocation list was given"),
-        Crls::Refused(error) => return checks.fail(&CRL, error.clone().into()),
-        Crls::Held(CrlMode::Off, _) => {
-            return checks.note(&CRL, Outcome::Skipped, "revocation lists are switched off");
-        }
-        Crls::Held(mode, lists) => (mode, lists),
-    };
-    let mut of_authority: Vec<&Arc<AmdCrl>> =
-        lists.iter().filter(|list| list.is_of(&vek.authority, context.anchors)).collect();
-    // A serial that was ever listed stays revoked, however old the list is.
-    if of_authority.iter().any(|list| list.lists(&vek.authority)) {
-        return checks.fail(&CRL, VerifyError::CertificateRevoked { role: CertificateRole::VekCa });
-    }
-    of_authority.sort_by_key(|list| list.window.from);
-    let product = vek.product();
-    let current = match (of_authority.last(), lists) {
-        (Some(list), _) => list.check_dates(context.now),
-        // Somebody gave a list for this judgement, and it is for something else.
-        (None, [list]) if mode == CrlMode::Require => {
-            Err(SnpError::CrlProduct { found: list.product, expected: product })
-        }
-        (None, _) => Err(SnpError::CrlMissing { product }),
-    };
-    match (current, mode) {
-        (Ok(()), _) => checks.pass(&CRL),
-        (Err(error), CrlMode::Require) => checks.fail(&CRL, error.into()),
-        (Err(error), _) => checks.note(&CRL, Outcome::Warn, format!("revocation is not known: {error}")),
-    }
-}
-
-/// Is the certificate the one that this report needs?
-fn check_vek_fits(report: &SnpReport, vek: &VerifiedVek, context: &Context<'_>, checks: &mut Report) {
-    let expected = report.key_info.signing_key();
-    let kind = match expected {
-        Some(expected) if expected != vek.kind() => {
-            Err(SnpError::VekKind { found: vek.kind().as_str(), expected: expected.as_str() }.into())
-        }
-        _ => Ok(()),
-    };
-    checks.check(&VEK_KIND, kind);
-    let (tcb, _) = report.reported_tcb.read(vek.product().tcb_layout());
-    let pairs = tcb.components().into_iter().zip(vek.tcb.components());
-    let different = pairs.filter_map(|((component, report), (_, certificate))| match (report, certificate) {
-        (Some(report), Some(certificate)) if report != certificate => {
-            Some(SnpError::VekTcb { component, certificate, report })
-        }
-        _ => None,
-    });
-    fields::all(&VEK_TCB, different.collect(), checks);
-    match &vek.chip_id {
-        Some(_) if report.is_chip_id_masked() => checks.fail(&CHIP_ID, SnpError::ChipIdMasked.into()),
-        Some(chip_id) if *chip_id != report.chip_id => checks.fail(&CHIP_ID, SnpError::ChipId.into()),
-        Some(_) => checks.pass(&CHIP_ID),
-        None => checks.note(&CHIP_ID, Outcome::Skipped, "a VLEK is of a provider, not of a chip"),
-    }
-    check_provider(vek, context.requirements.vlek_providers, checks);
-}
-
-fn check_provider(vek: &VerifiedVek, trusted: VlekProviders<'_>, checks: &mut Report) {
-    let Some(provider) = &vek.provider else {
-        return checks.note(&VLEK_PROVIDER, Outcome::Skipped, "a VCEK is of no provider");
-    };
-    let (VlekProviders::Warn(listed) | VlekProviders::Only(listed)) = trusted;
-    if listed.contains(provider) {
-        return checks.pass(&VLEK_PROVIDER);
-    }
-    let error =
-        SnpError::VlekProvider { found: provider.chars().filter(|c| !c.is_control()).take(64).collect() };
-    match trusted {
-        VlekProviders::Only(_) => checks.fail(&VLEK_PROVIDER, error.into()),
-        VlekProviders::Warn(_) => checks.note(&VLEK_PROVIDER, Outcome::Warn, error.to_string()),
-    }
-}
-
-/// Over the bytes received. Never cached.
-fn is_signed(report: &SnpReport, vek: &VerifiedVek) -> bool {
-    vek.key.verify(report.signed(), &report.signature())
-}
-
-fn check_signature(report: &SnpReport, vek: Option<&VerifiedVek>, checks: &mut Report) {
-    if !fields::check_signature_range(report, checks) {
-        return;
-    }
-    match vek {
-        Some(vek) => {
-            let error = || SnpError::ReportSignature.into();
-            checks.check(&REPORT_SIGNATURE, is_signed(report, vek).then_some(()).ok_or_else(error));
-        }
-        None => checks.note(&REPORT_SIGNATURE, Outcome::Skipped, "there is no verified VEK to check it with"),
-    }
-}
-
-fn check_binding(report: &SnpReport, binding: &Binding<'_>, checks: &mut Report) {
-    let mismatch = |data| VerifyError::BindingMismatch { data };
-    match binding.runtime_data {
-        Some(data) if is_hash_then_zeros(&report.report_data, &sha256(&[data])) => checks.pass(&RUNTIME_DATA),
-        Some(_) => checks.fail(&RUNTIME_DATA, mismatch("runtime data")),
-        None => checks.note(&RUNTIME_DATA, Outcome::Skipped, "no runtime data was given"),
-    }
-    match binding.nonce {
-        Some(nonce) if carries_nonce(&report.report_data, binding.runtime_data, nonce) => checks.pass(&NONCE),
-        Some(_) => checks.fail(&NONCE, mismatch("nonce")),
-        None => checks.note(&NONCE, Outcome::Skipped, "no nonce was given"),
-    }
-    match binding.init_time_data {
-        Some(data) if sha256(&[data]) == report.host_data => checks.pass(&INIT_TIME_DATA),
-        Some(_) => checks.fail(&INIT_TIME_DATA, mismatch("init-time data")),
-        None => checks.note(&INIT_TIME_DATA, Outcome::Skipped, "no init-time data was given"),
-    }
 }
