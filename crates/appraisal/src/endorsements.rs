@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
-use assay_verify::snp::{AmdCrl, VekKey, VerifiedVek, verify_vek};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey, verify_vek};
 use assay_verify::{TrustAnchors, sha256};
 use serde::{Deserialize, Serialize};
 
@@ -15,19 +15,10 @@ pub trait CollateralSource: Send + Sync {
     fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>>;
 
     /// The certificates that fit a report; VLEKs of several providers can.
-    fn find_veks(&self, key: &VekKey) -> Vec<HeldVek>;
+    fn find_veks(&self, key: &VekKey) -> Vec<VekCertificate>;
 
     /// Every revocation list of AMD that is held.
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>>;
-}
-
-/// A verified VEK certificate with the bytes it was made from.
-#[derive(Clone, Debug)]
-pub struct HeldVek {
-    /// The certificate, verified but for dates and revocation.
-    pub vek: Arc<VerifiedVek>,
-    /// DER.
-    pub der: Arc<[u8]>,
 }
 
 /// The endorsements of one decision.
@@ -45,7 +36,7 @@ pub enum Endorsements {
 #[derive(Clone, Debug, Default)]
 pub struct AmdEndorsements {
     /// The VEK certificate, if it did not come with the evidence.
-    pub vek: Option<HeldVek>,
+    pub vek: Option<VekCertificate>,
     /// Revocation lists.
     pub crls: Vec<Arc<AmdCrl>>,
 }
@@ -146,7 +137,7 @@ impl RawAmd {
         let held = |der: &[u8]| {
             let is_named = self.vek_sha256.as_deref() == Some(hex::encode(sha256(&[der])).as_str());
             let vek = Arc::new(verify_vek(der, anchors).ok().filter(|_| is_named)?);
-            Some(HeldVek { vek, der: der.into() })
+            Some(VekCertificate { vek, der: der.into() })
         };
         let crl = |text: &String| AmdCrl::verify(&hex::decode(text).ok()?, anchors).ok().map(Arc::new);
         AmdEndorsements { vek: vek.and_then(held), crls: self.crls.iter().filter_map(crl).collect() }

@@ -10,14 +10,14 @@ use assay_verify::claims::{SgxClaims, SnpClaims, TcbVerdict};
 use assay_verify::error::CertificateRole;
 use assay_verify::intel::PlatformKey;
 use assay_verify::sgx::{self, CollateralInput, Format};
-use assay_verify::snp::{self, VekKey, VerifiedVek};
+use assay_verify::snp::{self, VekCertificate, VekKey, VerifiedVek};
 use assay_verify::{AnchorOrigin, Binding, Report, TrustAnchors, UnixTime, Verified, hcl};
 use serde_json::Value;
 
 use crate::baseline::Shortfall;
 use crate::claims::{sgx_attached, sgx_incoming, sgx_service_claims, snp_incoming, snp_service_claims};
 use crate::request::Attached;
-use crate::{AttestationType, Baseline, Freshness, HeldVek, Refusal, SnpTrust};
+use crate::{AttestationType, Baseline, Freshness, Refusal, SnpTrust};
 
 /// What evidence is, for verification. Several kinds may be attested under one type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,7 +118,10 @@ fn read_bundle(kind: EvidenceKind, bytes: &[u8], beside: Beside<'_>) -> Result<B
     if (kind == EvidenceKind::AzureCvm) != matches!(bundle.body, Body::Hcl(_)) {
         let problem = match kind {
             EvidenceKind::AzureCvm => "it holds no paravisor's report (`HCLA`)",
-            _ => "it holds a paravisor's report: its kind is `azure-cvm`",
+            _ => {
+                "it holds a paravisor's report: send the hardware's report inside of it (bytes 32 to 1216) with its claims as \
+                 runtime data, or have it judged as `azure-cvm`"
+            }
         };
         return Err(ParseError::Document { problem: problem.to_owned() });
     }
@@ -185,8 +188,8 @@ impl Opened<'_> {
     }
 
     /// Of several certificates that fit, the one whose key signed; the first if there is none.
-    pub(crate) fn choose(&self, mut candidates: Vec<HeldVek>) -> Option<HeldVek> {
-        let signed = |held: &HeldVek| match self {
+    pub(crate) fn choose(&self, mut candidates: Vec<VekCertificate>) -> Option<VekCertificate> {
+        let signed = |held: &VekCertificate| match self {
             Self::Snp(opened, _) => opened.is_signed_by(&held.vek),
             Self::Hcl(opened, _) => opened.is_signed_by(&held.vek),
             _ => false,

@@ -3,7 +3,7 @@
 //! A nonce in the request proves nothing by itself; it counts only where the evidence is bound to it, that is inside the
 //! runtime data whose hash is the report data, or hashed into the report data directly.
 
-use assay_verify::hcl::is_in_user_data;
+use assay_verify::hcl::{is_in_user_data, user_data};
 use assay_verify::{UnixTime, sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -139,12 +139,10 @@ fn holds(data: &[u8], text: &str) -> bool {
     }
 }
 
-/// Guests hand 64 bytes to their paravisor, which shows them in its claims: too few for a challenge, enough for its hash.
+/// Guests hand 64 bytes to their paravisor, which shows them in its claims: too few for a challenge, enough for its hash. A
+/// member of that name in other runtime data is as bound as the rest of it.
 fn has_user_data_of(json: &Value, text: &str) -> bool {
-    let mut data = [0; 64];
-    let shown = json.get("user-data").and_then(Value::as_str);
-    shown.is_some_and(|shown| hex::decode_to_slice(shown, &mut data).is_ok())
-        && is_in_user_data(&data, text.as_bytes())
+    user_data(json).is_some_and(|data| is_in_user_data(&data, text.as_bytes()))
 }
 
 /// Whether a string or number somewhere in JSON is this text. Depth is bounded where the JSON was read.

@@ -8,15 +8,15 @@ use assay_policy::RuleRef;
 use assay_verify::cache::ChainCache;
 use assay_verify::claims::TcbVerdict;
 use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::snp::{AmdCrl, VekKey};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 use assay_verify::{Report, TrustAnchors, UnixTime, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::appraise::Decided;
 use crate::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
-    Endorsements, Freshness, HeldVek, Moment, Provider, RawEndorsements, Refusal, Request, SnpTrustRecord,
-    TokenBody, Verifier, appraise,
+    Endorsements, Freshness, Moment, Provider, RawEndorsements, Refusal, Request, SnpTrustRecord, TokenBody,
+    Verifier, appraise,
 };
 
 /// Characters of the deciding rule that a record keeps; the whole policy is kept once, by its digest.
@@ -432,7 +432,7 @@ impl CollateralSource for Replayed {
         self.endorsements.intel().cloned()
     }
 
-    fn find_veks(&self, _key: &VekKey) -> Vec<HeldVek> {
+    fn find_veks(&self, _key: &VekKey) -> Vec<VekCertificate> {
         self.endorsements.amd().vek.into_iter().collect()
     }
 

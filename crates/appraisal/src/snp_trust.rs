@@ -123,27 +123,20 @@ pub struct SnpTrustRecord {
     pub compliant: Vec<CompliantImage>,
 }
 
-/// An issuer of endorsements in a decision record and in a configuration.
+/// An issuer of endorsements in a decision record.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct IssuerRecord {
     /// The name, a did:x509.
     pub did: String,
     /// The kind of image.
     pub feed: String,
     /// Images below this security version are refused.
-    #[serde(default)]
     pub minimum_svn: u64,
     /// The value of `x-ms-compliance-status`; empty if there is none.
-    #[serde(default)]
     pub status: String,
     /// Who says that it is believed: `vendor`, `operator` or `simulated`.
-    #[serde(default = "operator")]
     pub origin: String,
-}
-
-fn operator() -> String {
-    AnchorOrigin::Operator.as_str().to_owned()
 }
 
 impl IssuerRecord {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use assay_appraisal::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
-    DataType, DecisionRecord, HeldVek, Moment, Outcome, Provider, RawEndorsements, Refusal, RefusalClass,
+    DataType, DecisionRecord, Moment, Outcome, Provider, RawEndorsements, Refusal, RefusalClass,
     ReplayInputs, Request, SnpTrust, Verifier, appraise, default_policy, replay,
 };
 use assay_silicon::intel::{
@@ -20,7 +20,7 @@ use assay_silicon::intel::{
 };
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
-use assay_verify::snp::{AmdCrl, VekKey};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 use assay_verify::{AnchorOrigin, TrustAnchors, UnixTime};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl CollateralSource for Known {
         self.0.clone()
     }
 
-    fn find_veks(&self, _key: &VekKey) -> Vec<HeldVek> {
+    fn find_veks(&self, _key: &VekKey) -> Vec<VekCertificate> {
         Vec::new()
     }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use assay_appraisal::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
-    DataType, HeldVek, Moment, Provider, Request, SnpTrust, Verifier, appraise, default_policy,
+    DataType, Moment, Provider, Request, SnpTrust, Verifier, appraise, default_policy,
 };
 use assay_verify::Binding;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, PlatformKey};
 use assay_verify::sgx::{self, CollateralInput, Format};
-use assay_verify::snp::{self, AmdCrl, CrlMode, VekKey};
+use assay_verify::snp::{self, AmdCrl, CrlMode, VekCertificate, VekKey};
 use assay_verify::{TrustAnchors, UnixTime};
 
 use crate::Failure;
@@ -191,7 +191,7 @@ impl CollateralSource for World {
         self.collateral.clone()
     }
 
-    fn find_veks(&self, _key: &VekKey) -> Vec<HeldVek> {
+    fn find_veks(&self, _key: &VekKey) -> Vec<VekCertificate> {
         Vec::new()
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use assay_evidence::bundle;
 use assay_evidence::snp::SigningKey;
-use assay_verify::snp::{AmdCrl, VekKey, VerifiedVek, verify_vek};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey, verify_vek};
 use assay_verify::{TrustAnchors, UnixTime, sha256};
 
 /// File names that may hold something of AMD's.
@@ -17,15 +17,6 @@ pub(crate) const EXTENSIONS: [&str; 5] = ["der", "crt", "cer", "pem", "crl"];
 
 /// As many are offered for one report, which costs up to one signature check each.
 const MAX_CANDIDATES: usize = 8;
-
-/// A verified VEK certificate with the bytes it was made from.
-#[derive(Clone, Debug)]
-pub struct VekCertificate {
-    /// The certificate, verified but for dates and revocation.
-    pub vek: Arc<VerifiedVek>,
-    /// DER.
-    pub der: Arc<[u8]>,
-}
 
 /// What decides which certificate a report needs. Layouts of TCB versions differ, so components are compared, not bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
-use assay_verify::snp::{AmdCrl, VekKey};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 use assay_verify::{TrustAnchors, UnixTime};
 
-use crate::amd::{AmdDocument, AmdHeld, VekCertificate};
+use crate::amd::{AmdDocument, AmdHeld};
 use crate::files::{self, FileProblem, Limits, Listing};
 use crate::sets::{Fit, Set, Sets};
 

@@ -11,6 +11,5 @@ mod files;
 mod folder;
 mod sets;
 
-pub use amd::VekCertificate;
 pub use files::{FileProblem, Limits};
 pub use folder::{CollateralFolder, Entry, Reload};

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-/// A layout rule that the bytes break. Offsets and sizes are in bytes from the start of the evidence.
+/// A layout rule that the bytes break. Offsets and sizes are in bytes, from the start of the evidence or of the part of it that
+/// the message names.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ParseError {
     /// A field reaches past the end of the evidence.
@@ -49,6 +50,14 @@ pub enum ParseError {
         /// What would be right.
         expected: LengthRule,
     },
+    /// A list is longer than any real one.
+    #[error("the {field} has more than {limit} entries")]
+    TooManyEntries {
+        /// The list.
+        field: &'static str,
+        /// How many are accepted.
+        limit: usize,
+    },
     /// Certification data of a type that does not exist or cannot occur here.
     #[error("certification data type {found} is not known")]
     UnknownCertificationData {
@@ -64,6 +73,14 @@ pub enum ParseError {
         found: u64,
         /// The only value allowed.
         expected: u64,
+    },
+    /// A field has a value of which nobody knows what it means.
+    #[error("{field} is {found:#x}, which is not known")]
+    UnknownValue {
+        /// The field.
+        field: &'static str,
+        /// The value found.
+        found: u32,
     },
     /// A document around the evidence is not one that is known, or contradicts itself.
     #[error("the document around the evidence cannot be read: {problem}")]
@@ -139,9 +156,9 @@ impl ParseError {
             Self::TooLarge { .. } => "evidence-too-large",
             Self::UnsupportedVersion { .. } => "unsupported-version",
             Self::UnsupportedKeyType { .. } => "unsupported-key-type",
-            Self::BadLength { .. } => "bad-length",
+            Self::BadLength { .. } | Self::TooManyEntries { .. } => "bad-length",
             Self::UnknownCertificationData { .. } => "unknown-certification-data",
-            Self::BadField { .. } => "bad-field",
+            Self::BadField { .. } | Self::UnknownValue { .. } => "bad-field",
             Self::Document { .. } => "evidence-document",
             Self::TrailingData { .. } => "trailing-data",
             Self::StrayData { .. } => "stray-data",
@@ -159,9 +176,10 @@ impl ParseError {
             Self::UnsupportedKeyType { .. } => {
                 "only ECDSA with P-256 (type 2) is in use; EPID quotes cannot be verified any more"
             }
-            Self::BadLength { .. } | Self::BadField { .. } => {
-                "the bytes were changed or cut after the quote was made"
-            }
+            Self::BadLength { .. }
+            | Self::TooManyEntries { .. }
+            | Self::BadField { .. }
+            | Self::UnknownValue { .. } => "the bytes were changed or cut after the evidence was made",
             Self::UnknownCertificationData { .. } => {
                 "configure the quoting library to embed the PCK certificate chain (type 5)"
             }

@@ -96,9 +96,8 @@ impl<'a> Report<'a> {
         let mut cursor = Cursor::new(bytes);
         let signature = cursor.array::<4>("HCL signature")?;
         if *signature != SIGNATURE {
-            let number = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
-            let (found, expected) = (number(*signature), number(SIGNATURE));
-            return Err(ParseError::BadField { field: "HCL signature", found, expected });
+            let found = u32::from_be_bytes(*signature);
+            return Err(ParseError::UnknownValue { field: "HCL signature", found });
         }
         let version = cursor.u32("HCL version")?;
         let _report_size = cursor.u32("HCL report size")?;
@@ -133,9 +132,7 @@ fn read_data_header(cursor: &mut Cursor<'_>) -> Result<(u32, HashType, usize), P
         1 => HashType::Sha256,
         2 => HashType::Sha384,
         3 => HashType::Sha512,
-        found => {
-            return Err(ParseError::BadField { field: "hash type", found: u64::from(found), expected: 1 });
-        }
+        found => return Err(ParseError::UnknownValue { field: "hash type", found }),
     };
     let to_usize = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let (data_size, size) = (to_usize(data_size), to_usize(size));
@@ -163,11 +160,7 @@ fn hardware(report_type: u32, area: &[u8; REPORT_SIZE]) -> Result<Hardware<'_>, 
             }
             Ok(Hardware::Tdx(report))
         }
-        found => Err(ParseError::BadField {
-            field: "report type",
-            found: u64::from(found),
-            expected: u64::from(TYPE_SNP),
-        }),
+        found => Err(ParseError::UnknownValue { field: "report type", found }),
     }
 }
 

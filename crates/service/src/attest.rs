@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use assay_appraisal::{
-    ActivePolicy, Appraisal, AttestationType, CollateralSource, DecisionRecord, Endorsements, HeldVek,
-    Moment, Provider, RawEndorsements, Refusal, RefusalClass, Request, TokenBody, Verifier, appraise,
+    ActivePolicy, Appraisal, AttestationType, CollateralSource, DecisionRecord, Endorsements, Moment,
+    Provider, RawEndorsements, Refusal, RefusalClass, Request, TokenBody, Verifier, appraise,
 };
 use assay_collateral::CollateralFolder;
 use assay_policy::RuleRef;
@@ -14,7 +14,7 @@ use assay_token::{Header, TokenError, issue, issue_unsecured};
 use assay_verify::Report;
 use assay_verify::claims::TcbVerdict;
 use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::snp::{AmdCrl, VekKey};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 
 use crate::app::App;
 use crate::audit::Materials;
@@ -90,9 +90,8 @@ impl CollateralSource for HeldCollateral {
         self.0.find(platform)
     }
 
-    fn find_veks(&self, key: &VekKey) -> Vec<HeldVek> {
-        let held = self.0.find_veks(key).into_iter();
-        held.map(|held| HeldVek { vek: held.vek, der: held.der }).collect()
+    fn find_veks(&self, key: &VekKey) -> Vec<VekCertificate> {
+        self.0.find_veks(key)
     }
 
     fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {

@@ -189,6 +189,7 @@ async fn an_endorsed_container_shows_its_endorsement() {
     assert_eq!(claims["x-ms-compliance-status"], "simulated-uvm");
     assert_eq!(claims["x-ms-sevsnpvm-uvm-endorsement"]["x-ms-sevsnpvm-launchmeasurement"], "5a".repeat(48));
     assert_eq!(claims["x-assay-uvm-svn"], 103);
+    assert_eq!(claims["x-assay-uvm-signed-at"], now);
     let reply = service.post(ATTEST, endorsed([0x5b; 48])).await;
     assert_eq!(reply.problem().2, "uvm-measurement");
 }

@@ -333,6 +333,7 @@ async fn the_document_and_the_operators_pages_are_served() {
     }
     assert!(metrics.ends_with("# EOF\n") && metrics.matches("# EOF").count() == 1);
     assert!(metrics.contains("assay_collateral_expiry_seconds{fmspc="));
+    assert!(metrics.contains("assay_revocation_list_expiry_seconds"));
     assert!(
         metrics.contains("assay_signing_key_age_seconds{provider=\"default\",purpose=\"attestation-token\"}")
     );

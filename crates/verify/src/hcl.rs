@@ -198,12 +198,6 @@ impl<'a> Opened<'a> {
         self.report.as_ref().ok().map(|report| report.runtime_claims)
     }
 
-    /// The kind of hardware, if the layout is right.
-    #[must_use]
-    pub fn hardware(&self) -> Option<Hardware<'a>> {
-        self.report.as_ref().ok().map(|report| report.hardware)
-    }
-
     /// Makes every remaining check.
     #[must_use]
     pub fn verify(
@@ -222,15 +216,21 @@ impl<'a> Opened<'a> {
         check_caller(report.runtime_claims, paravisor.as_ref(), binding, &mut checks);
         let Some(hardware) = &self.hardware else {
             checks.fail(&HARDWARE, HclError::TdQuoteMissing.into());
+            checks.skip_missing(&[RULES]);
             return snp::Verification { report: checks, claims: None };
         };
         checks.pass(&HARDWARE);
-        let level = hardware.report().map_or(0, |report| report.vmpl);
-        checks.check(&VMPL, if level == 0 { Ok(()) } else { Err(HclError::Vmpl { found: level }.into()) });
+        match hardware.report().map(|report| report.vmpl) {
+            Some(0) => checks.pass(&VMPL),
+            Some(found) => checks.fail(&VMPL, HclError::Vmpl { found }.into()),
+            // The hardware's report cannot be read, which fails on its own.
+            None => {}
+        }
         // What the caller's data must be bound to was checked above: here the report data is the paravisor's.
         let only_host_data = Binding { init_time_data: binding.init_time_data, ..Binding::default() };
         let verified = hardware.verify(held, &only_host_data, context);
         checks.extend(snp::without_report_data(verified.report));
+        checks.skip_missing(&[RULES]);
         let claims = verified.claims.filter(|_| !checks.has_failed()).zip(paravisor);
         let claims = claims.map(|(hardware, paravisor)| {
             hardware.map(|claims| SnpClaims { paravisor: Some(Box::new(paravisor)), ..claims })
@@ -299,8 +299,9 @@ fn attestation_key(runtime: &Value) -> Result<VtpmKey, &'static str> {
 }
 
 /// Guests hand data to the paravisor (NV index 0x01400002), which shows it as `user-data`: 64 bytes in hexadecimal.
-fn user_data(paravisor: &ParavisorClaims) -> Option<[u8; 64]> {
-    let text = paravisor.runtime.get("user-data")?.as_str()?;
+#[must_use]
+pub fn user_data(runtime_claims: &Value) -> Option<[u8; 64]> {
+    let text = runtime_claims.get("user-data")?.as_str()?;
     let mut data = [0; 64];
     hex::decode_to_slice(text, &mut data).ok().map(|()| data)
 }
@@ -319,7 +320,7 @@ fn check_caller(
     binding: &Binding<'_>,
     checks: &mut Report,
 ) {
-    let user_data = paravisor.and_then(user_data).unwrap_or([0; 64]);
+    let user_data = paravisor.and_then(|paravisor| user_data(&paravisor.runtime)).unwrap_or([0; 64]);
     let mismatch = |data| HclError::UserData { data }.into();
     let is_bound = |data: &[u8]| data == claims || is_in_user_data(&user_data, data);
     match binding.runtime_data {

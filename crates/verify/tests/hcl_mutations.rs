@@ -5,9 +5,9 @@ mod simulated;
 
 use assay_silicon::amd::{Chip, ChipSpec, ReportSpec};
 use assay_silicon::hcl::{Defect, HclSpec, broken, snp_report};
-use assay_verify::hcl::Opened;
+use assay_verify::hcl::{Opened, RULES};
 use assay_verify::snp::{Context, Crls, Requirements, Verification, VlekProviders};
-use assay_verify::{AnchorOrigin, Binding, UnixTime};
+use assay_verify::{AnchorOrigin, Binding, Outcome, UnixTime};
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 use simulated::{Judge, NOW, codes, vendor};
 
@@ -82,7 +82,27 @@ fn each_mutation_fails_with_exactly_its_errors() {
         assert_eq!(codes(&verification), *errors, "{defect}");
         let mut failed = verification.report.checks().iter().filter(|check| check.error.is_some());
         assert!(failed.any(|check| check.rule.id == *rule), "{defect}: {rule}");
+        assert_every_rule_has_an_outcome(&verification);
     }
+}
+
+fn assert_every_rule_has_an_outcome(verification: &Verification) {
+    for rule in RULES {
+        assert!(verification.report.checks().iter().any(|check| check.rule == *rule), "{}", rule.id);
+    }
+}
+
+/// What nobody could read is not said to be good.
+#[test]
+fn the_privilege_level_of_a_report_that_cannot_be_read_is_not_judged() {
+    let machine = Machine::new();
+    let mut report = snp_report(&machine.chip, &ReportSpec::default(), &HclSpec::default()).unwrap();
+    report[32] = 6;
+    let verification = machine.verify(&report, &Binding::default());
+    let outcome =
+        |id: &str| verification.report.checks().iter().find(|check| check.rule.id == id).unwrap().outcome;
+    assert_eq!((outcome("hcl.vmpl"), outcome("snp.layout")), (Outcome::Skipped, Outcome::Fail));
+    assert_every_rule_has_an_outcome(&verification);
 }
 
 /// Whoever runs below the paravisor can ask for a report with report data of its own, and so name a key of its own.

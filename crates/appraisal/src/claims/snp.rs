@@ -182,6 +182,11 @@ pub const SNP_CLAIMS: &[ClaimInfo] = &[
     both("x-assay-uvm-feed", ValueKind::String, "the kind of utility VM"),
     both("x-assay-uvm-svn", ValueKind::Integer, "security version of the utility VM"),
     both(
+        "x-assay-uvm-signed-at",
+        ValueKind::Integer,
+        "when it was endorsed, in seconds since 1970, if anybody says so",
+    ),
+    both(
         "x-assay-uvm-signed-at-source",
         ValueKind::String,
         "who says when it was endorsed: `time-stamp`, `signer` or `none`",
@@ -301,11 +306,13 @@ const TCB_NAMES: [[&str; 5]; 3] = [
 
 fn image_values(claims: &SnpClaims) -> Vec<(&'static str, Value)> {
     let Some(image) = &claims.image else { return Vec::new() };
-    vec![
+    let mut values = vec![
         ("x-ms-sevsnpvm-uvm-endorsement", image.payload.clone()),
         ("x-assay-uvm-issuer", json!(image.issuer)),
         ("x-assay-uvm-feed", json!(image.feed)),
         ("x-assay-uvm-svn", json!(image.svn)),
         ("x-assay-uvm-signed-at-source", json!(image.signed_at_source.as_str())),
-    ]
+    ];
+    values.extend(image.signed_at.map(|at| ("x-assay-uvm-signed-at", json!(at.0))));
+    values
 }

@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use crate::ParseError;
 use crate::cursor::Cursor;
-use crate::error::LengthRule;
 
 const TABLE: &str = "certificate table";
 const ENTRY_SIZE: usize = 24;
@@ -109,8 +108,7 @@ fn read_headers(bytes: &[u8]) -> Result<(Vec<Header>, usize), ParseError> {
             break;
         }
         if headers.len() >= MAX_ENTRIES {
-            let (found, expected) = (headers.len().saturating_add(1), LengthRule::AtMost(MAX_ENTRIES));
-            return Err(ParseError::BadLength { field: "list of certificates", found, expected });
+            return Err(ParseError::TooManyEntries { field: "list of certificates", limit: MAX_ENTRIES });
         }
         headers.push((TableEntry::from_guid(guid), offset, length));
     }

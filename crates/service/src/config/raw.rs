@@ -1,8 +1,8 @@
 //! What a configuration file may hold. Every setting knows where it came from.
 
-use assay_appraisal::{CompliantImage, IssuerRecord, SnpBaseline};
+use assay_appraisal::{CompliantImage, SnpBaseline};
 use assay_token::Algorithm;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use toml::Spanned;
 
 use super::{Grant, LogFormat, Origin, Problem};
@@ -154,9 +154,21 @@ pub(crate) struct RawBaseline {
 pub(crate) struct RawSnp {
     pub(crate) crl: Optional<String>,
     pub(crate) vlek_providers: Optional<Vec<String>>,
-    pub(crate) image_issuers: Optional<Vec<IssuerRecord>>,
+    pub(crate) image_issuers: Optional<Vec<RawImageIssuer>>,
     pub(crate) time_stamp_authorities: Optional<Vec<String>>,
     pub(crate) compliant: Optional<Vec<CompliantImage>>,
+}
+
+/// Who may endorse images of utility VMs.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawImageIssuer {
+    pub(crate) did: String,
+    pub(crate) feed: String,
+    #[serde(default)]
+    pub(crate) minimum_svn: u64,
+    #[serde(default)]
+    pub(crate) status: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

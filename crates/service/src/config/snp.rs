@@ -1,6 +1,6 @@
 //! The section `snp`: what is demanded of SEV-SNP evidence beyond signatures.
 
-use assay_appraisal::{CompliantImage, IssuerRecord, SnpTrust};
+use assay_appraisal::{CompliantImage, SnpTrust};
 use assay_verify::AnchorOrigin;
 use assay_verify::snp::CrlMode;
 use assay_verify::uvm::{Issuer, TrustedIssuers};
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::build::Problems;
-use super::raw::RawSnp;
+use super::raw::{RawImageIssuer, RawSnp};
 
 /// Longest list: a fleet has a handful of providers, issuers and images.
 const MAX_ENTRIES: usize = 1000;
@@ -60,7 +60,7 @@ fn providers(list: Vec<String>) -> Result<Vec<String>, String> {
     bounded(list)
 }
 
-fn issuers(list: Vec<IssuerRecord>) -> Result<TrustedIssuers, String> {
+fn issuers(list: Vec<RawImageIssuer>) -> Result<TrustedIssuers, String> {
     for issuer in &list {
         name(&issuer.did, "`did`", MAX_DID)?;
         name(&issuer.feed, "`feed`", MAX_NAME)?;
@@ -71,13 +71,14 @@ fn issuers(list: Vec<IssuerRecord>) -> Result<TrustedIssuers, String> {
             return Err(format!("`status` must have at most {MAX_NAME} characters"));
         }
     }
-    // Whatever the file says of them: those that are built in are the vendor's, the others the operator's own.
+    // Those that are built in are the vendor's, the others the operator's own.
     let built_in = TrustedIssuers::default();
-    let named = |issuer: IssuerRecord| {
+    let named = |issuer: RawImageIssuer| {
         let same = |known: &&Issuer| known.did == issuer.did && known.feed == issuer.feed;
         let origin =
             built_in.issuers().iter().find(same).map_or(AnchorOrigin::Operator, |known| known.origin);
-        Issuer { origin, ..issuer.into() }
+        let RawImageIssuer { did, feed, minimum_svn, status } = issuer;
+        Issuer { did, feed, minimum_svn, status, origin }
     };
     Ok(TrustedIssuers::new(bounded(list)?.into_iter().map(named).collect()))
 }
@@ -116,9 +117,19 @@ pub(super) fn to_toml(config: &Config) -> Value {
     put("crl", record.crl.into());
     put("vlek_providers", record.vlek_providers.into());
     put("time_stamp_authorities", record.time_stamp_authorities.into());
-    put("image_issuers", serialized(&record.image_issuers));
+    let issuers: Vec<RawImageIssuer> = config.snp.image_issuers.issuers().iter().map(raw).collect();
+    put("image_issuers", serialized(&issuers));
     put("compliant", serialized(&record.compliant));
     Value::Table(table)
+}
+
+fn raw(issuer: &Issuer) -> RawImageIssuer {
+    RawImageIssuer {
+        did: issuer.did.clone(),
+        feed: issuer.feed.clone(),
+        minimum_svn: issuer.minimum_svn,
+        status: issuer.status.clone(),
+    }
 }
 
 fn serialized(list: &impl serde::Serialize) -> Value {

@@ -52,6 +52,7 @@ pub(crate) fn help(code: &str, otherwise: &'static str) -> &'static str {
         "untrusted-root" => {
             "send evidence of real hardware; only a service in development believes simulated one"
         }
+        "uvm-signed-in-future" => "ask the operator to check the service's clock",
         "certificate-expired" | "certificate-not-yet-valid" => {
             "let the platform fetch its certificates again, or ask the operator to check the service's clock"
         }
@@ -183,9 +184,10 @@ pub(crate) fn failed(error: &AttestError) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use assay_verify::VerifyError;
     use assay_verify::error::CertificateRole;
     use assay_verify::snp::SnpError;
+    use assay_verify::uvm::UvmError;
+    use assay_verify::{UnixTime, VerifyError};
 
     use super::*;
 
@@ -241,6 +243,10 @@ mod tests {
             VerifyError::InitTimeDataUnsupported,
             SnpError::VekMissing.into(),
             SnpError::VlekProvider { found: "CN=x".to_owned() }.into(),
+            SnpError::CrlExpired { until: UnixTime(0) }.into(),
+            UvmError::SignedInFuture { at: UnixTime(0) }.into(),
+            UvmError::IssuerUntrusted { issuer: String::new(), feed: String::new() }.into(),
+            UvmError::SvnTooLow { found: 0, minimum: 1 }.into(),
         ];
         for error in cases {
             let message = refused(&Refusal::Evidence(error), None, true).message;

@@ -17,6 +17,12 @@ struct FamilyLabels {
     ca: &'static str,
 }
 
+/// A generation of AMD's processors.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ProductLabels {
+    product: &'static str,
+}
+
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct KeyLabels {
     provider: String,
@@ -85,6 +91,21 @@ fn collateral(registry: &mut Registry, app: &App) {
     );
     let help = "Time until collateral of a platform family expires; negative when it has";
     registry.register("collateral_expiry_seconds", help, expiry);
+    revocation_lists(registry, app);
+}
+
+/// The newest list of each product decides whether revocation is known.
+fn revocation_lists(registry: &mut Registry, app: &App) {
+    let now = app.clock.now().0;
+    let expiry = Family::<ProductLabels, Gauge>::default();
+    let mut lists = app.collateral.0.amd_crls();
+    lists.sort_by_key(|list| list.window.from);
+    for list in lists {
+        let labels = ProductLabels { product: list.product.as_str() };
+        expiry.get_or_create(&labels).set(list.window.until.0.saturating_sub(now));
+    }
+    let help = "Time until AMD's revocation list for a product expires; negative when it has";
+    registry.register("revocation_list_expiry_seconds", help, expiry);
 }
 
 fn keys(registry: &mut Registry, app: &App) {

@@ -1,7 +1,6 @@
 //! A simulated guest of a folder: what `assay simulate` runs.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::json;
@@ -35,16 +34,6 @@ impl Form {
             Self::Report => "snp",
             Self::AzureCvm => "azure-cvm",
         }
-    }
-}
-
-impl FromStr for Form {
-    type Err = SiliconError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown =
-            || SiliconError::UnknownName { what: "kind of simulated evidence", name: text.to_owned() };
-        Self::ALL.into_iter().find(|form| form.name() == text).ok_or_else(unknown)
     }
 }
 

@@ -84,10 +84,7 @@ impl AmdAuthority {
     }
 
     /// As [`Self::from_certificates`], for a certain product and kind of key.
-    ///
-    /// # Errors
-    /// What is wrong with the certificates.
-    pub fn new(
+    fn new(
         product: Product,
         issues: SigningKey,
         intermediate: &[u8],
@@ -200,12 +197,18 @@ mod tests {
         ];
         for (number, (product, issues, intermediate, root)) in cases.into_iter().enumerate() {
             let made = AmdAuthority::new(product, issues, intermediate, root, AnchorOrigin::Operator);
-            assert!(made.is_err(), "case {number}");
+            let expected = "the names are not those of AMD's authorities for this product";
+            assert_eq!(made.unwrap_err(), expected, "case {number}");
         }
-        let mut changed = ask.to_vec();
-        let last = changed.len() - 1;
-        changed[last] ^= 1;
-        let made = AmdAuthority::new(milan, vcek, &changed, ark, AnchorOrigin::Operator);
-        assert_eq!(made.unwrap_err(), "the intermediate certificate is not signed by the root");
+        let changed = |der: &[u8]| {
+            let mut changed = der.to_vec();
+            *changed.last_mut().unwrap() ^= 1;
+            changed
+        };
+        let make = |ask: &[u8], ark: &[u8]| {
+            AmdAuthority::new(milan, vcek, ask, ark, AnchorOrigin::Operator).unwrap_err()
+        };
+        assert_eq!(make(&changed(ask), ark), "the intermediate certificate is not signed by the root");
+        assert_eq!(make(ask, &changed(ark)), "the root is not signed by itself");
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn revocation(vek: &VerifiedVek, context: &Context<'_>, checks: &mut 
     let current = match (of_authority.last(), lists) {
         (Some(list), _) => list.check_dates(context.now),
         // Somebody gave a list for this judgement, and it is for something else.
-        (None, [list]) if mode == CrlMode::Require => {
+        (None, [list]) if mode == CrlMode::Require && list.product != product => {
             Err(SnpError::CrlProduct { found: list.product, expected: product })
         }
         (None, _) => Err(SnpError::CrlMissing { product }),
@@ -143,7 +143,7 @@ pub(super) fn binding(report: &SnpReport, binding: &Binding<'_>, checks: &mut Re
     }
     match binding.init_time_data {
         Some(data) if sha256(&[data]) == report.host_data => checks.pass(&INIT_TIME_DATA),
-        Some(_) => checks.fail(&INIT_TIME_DATA, mismatch("init-time data")),
+        Some(_) => checks.fail(&INIT_TIME_DATA, SnpError::InitTimeData.into()),
         None => checks.note(&INIT_TIME_DATA, Outcome::Skipped, "no init-time data was given"),
     }
 }

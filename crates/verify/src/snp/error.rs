@@ -178,6 +178,9 @@ pub enum SnpError {
         /// Its last second.
         until: UnixTime,
     },
+    /// The host named other data at launch than the caller.
+    #[error("the host data is not the SHA-256 of the init-time data")]
+    InitTimeData,
     /// A revocation list from the future.
     #[error("the revocation list was issued at {from}, after the time of verification")]
     CrlNotYetValid {
@@ -220,6 +223,8 @@ impl SnpError {
             Self::CrlProduct { .. } => "crl-product",
             Self::CrlExpired { .. } => "crl-expired",
             Self::CrlNotYetValid { .. } => "crl-not-yet-valid",
+            // As of every kind of evidence.
+            Self::InitTimeData => "binding-mismatch",
         }
     }
 
@@ -243,6 +248,9 @@ impl SnpError {
             }
             Self::CrlMalformed { .. } | Self::CrlSignature | Self::CrlProduct { .. } => {
                 "fetch AMD's revocation list for this product again and keep its bytes as received"
+            }
+            Self::InitTimeData => {
+                "send the exact bytes that were hashed at launch: of a container group, its decoded policy"
             }
             Self::HostRequested => "ask for the report inside the guest",
             Self::TooManyCertificates { .. } => "send the VEK certificate, the ASK or ASVK, and the ARK",

@@ -40,7 +40,7 @@ pub use authority::AmdAuthority;
 pub use crl::AmdCrl;
 pub use error::SnpError;
 pub use rules::RULES;
-pub use vek::{VekExtensions, VerifiedVek};
+pub use vek::{VekCertificate, VekExtensions, VerifiedVek};
 
 /// A VEK and the two certificates above it, twice, in case both kinds of chains are sent.
 pub const MAX_CERTIFICATES: usize = 6;

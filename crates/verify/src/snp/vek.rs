@@ -89,6 +89,15 @@ impl VerifiedVek {
     }
 }
 
+/// A verified VEK certificate with the bytes it was made from: what is held for reports that come without one.
+#[derive(Clone, Debug)]
+pub struct VekCertificate {
+    /// The certificate, verified but for dates and revocation.
+    pub vek: Arc<VerifiedVek>,
+    /// DER.
+    pub der: Arc<[u8]>,
+}
+
 /// Verifies a certificate, DER, but for dates and revocation.
 pub(super) fn verify(der: &[u8], anchors: &TrustAnchors) -> Result<VerifiedVek, Vec<Failure>> {
     let malformed = |problem| vec![(&VEK, VerifyError::CertificateMalformed { role: ROLE, problem })];

@@ -78,9 +78,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 
 /// The certificate that the record names, DER. Without it, nothing could be decided again.
 fn vek(file: Option<&Path>, endorsements: Option<&RawEndorsements>) -> Result<Option<Vec<u8>>, Failure> {
-    let named = match endorsements {
-        Some(RawEndorsements::Amd(RawAmd { vek_sha256: Some(digest), .. })) => digest,
-        _ => return Ok(None),
+    let Some(RawEndorsements::Amd(RawAmd { vek_sha256: Some(named), .. })) = endorsements else {
+        return Ok(None);
     };
     let Some(path) = file else {
         let failure = Failure::new(format!(

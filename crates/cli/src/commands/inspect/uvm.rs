@@ -149,7 +149,7 @@ fn time_stamp(token: &[u8]) -> Node {
     let time = time_of(token).and_then(|time| String::from_utf8(time).ok());
     let node = Node::section([("size", Node::from(token.len()))]);
     node.with("time", time.map_or(Node::Scalar(serde_json::Value::Null), Node::from))
-        .with("data", Node::hex(token))
+        .with("sha256", Node::hex(assay_token::sha256(token)))
 }
 
 /// `genTime` in the token's `TSTInfo` (RFC 3161, section 2.4.2), inside of `SignedData` (RFC 5652, section 5.1). Real ones

@@ -23,7 +23,10 @@ pub(super) fn text(verdict: &Verdict, style: Style) -> String {
 
 fn headline(verdict: &Verdict, style: Style, text: &mut String) -> std::fmt::Result {
     let mark = if verdict.is_good() { Mark::Good } else { Mark::Bad };
-    let outcome = style.bold(&style.coloured(mark, verdict.outcome));
+    // Genuine evidence that the policy denies must not read as good at first sight.
+    let denied = verdict.is_genuine() && !verdict.is_good();
+    let said = if denied { "denied by the policy, though genuine" } else { verdict.outcome };
+    let outcome = style.bold(&style.coloured(mark, said));
     writeln!(
         text,
         "{} {outcome}: {} evidence, judged at {}",
