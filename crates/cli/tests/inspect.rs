@@ -296,7 +296,7 @@ fn an_endorsement_of_an_image_is_shown_without_being_believed() {
 
     let broken = run_with_input(["inspect", "uvm", "-"], b"\xd2nonsense");
     assert_eq!((broken.code, broken.stdout.as_str()), (2, ""));
-    assert!(broken.stderr.contains("it is not a signed COSE message"), "{}", broken.stderr);
+    assert!(broken.stderr.contains("the endorsement is not a COSE_Sign1 message"), "{}", broken.stderr);
 }
 
 #[test]

@@ -428,3 +428,17 @@ async fn runtime_data_that_is_no_json_is_refused() {
         service.post(ATTEST, request.to_string()).await.claims();
     }
 }
+
+/// The list of the simulated Milan says nothing of AMD's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_list_is_not_taken_for_amds_own() {
+    let Some(vectors) = vectors() else { return };
+    let overrides = Overrides { test_clock: Some("2026-03-01T00:00:00Z".to_owned()), ..Overrides::default() };
+    let service = TestService::with("[snp]\ncrl = \"require\"\n", &overrides).await;
+    let simulated = service.simulate_snp(&SimulateOptions::default());
+    service.post(ATTEST, simulated.request.to_string()).await.claims();
+    let read = |name: &str| base64url::encode(&std::fs::read(vectors.join("snp/milan").join(name)).unwrap());
+    let real = json!({ "SnpReport": read("mstav-report.bin"), "VcekCertChain": read("mstav-vcek.pem") });
+    let body = json!({ "report": base64url::encode(real.to_string().as_bytes()) });
+    assert_eq!(service.post(ATTEST, body.to_string()).await.problem().2, "crl-missing");
+}
