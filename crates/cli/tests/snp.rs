@@ -202,7 +202,7 @@ fn real_confidential_vms_of_azure_are_judged_in_every_form() {
     // Each kind says of the other's evidence what it is.
     let other = run(["verify", "snp", &path("coco-snp/hcl-report.bin"), "--vek", &vek]);
     assert_eq!(other.code, 1);
-    assert!(other.stdout.contains("its kind is `azure-cvm`"), "{}", other.stdout);
+    assert!(other.stdout.contains("have it judged as `azure-cvm`"), "{}", other.stdout);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod common;
 
 use assay_service::config::Overrides;
 use assay_service::dev::DevFolder;
+use assay_silicon::amd;
 use assay_silicon::intel::{Ca, CollateralSpec, Intel, Kind, PlatformSpec, SimulateOptions, TcbStatus};
 use assay_token::base64url;
 use common::TestService;
@@ -333,10 +334,14 @@ async fn the_document_and_the_operators_pages_are_served() {
     }
     assert!(metrics.ends_with("# EOF\n") && metrics.matches("# EOF").count() == 1);
     assert!(metrics.contains("assay_collateral_expiry_seconds{fmspc="));
-    assert!(metrics.contains("assay_revocation_list_expiry_seconds"));
     assert!(
         metrics.contains("assay_signing_key_age_seconds{provider=\"default\",purpose=\"attestation-token\"}")
     );
+    // AMD's list is there once there is an AMD.
+    let snp = service.simulate_snp(&amd::SimulateOptions::default()).request.to_string();
+    service.post(&format!("/attest/SevSnpVm{VERSION}"), snp).await.ok();
+    let metrics = String::from_utf8(page("/metrics").await.body.to_vec()).unwrap();
+    assert!(metrics.contains("assay_revocation_list_expiry_seconds{product=\"Milan\"} "), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
