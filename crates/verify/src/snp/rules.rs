@@ -9,7 +9,7 @@ const VLEK: &str = "AMD VLEK and KDS Interface Specification (58369)";
 const RFC5280: &str = "RFC 5280, sections 4.2.1, 5.1 and 6.1";
 const MAA: &str = "Azure Attestation, AttestSevSnpVm";
 
-/// Every rule of this module.
+/// Every rule on a report; that nothing was left unread is for the whole evidence.
 pub const RULES: &[&CheckDef] = &[
     &LAYOUT,
     &SIGNATURE_ALGORITHM,
