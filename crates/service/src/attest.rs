@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assay_appraisal::{
     ActivePolicy, Appraisal, AttestationType, CollateralSource, DecisionRecord, Endorsements, Moment,
-    Provider, RawEndorsements, Refusal, RefusalClass, Request, TokenBody, Verifier, appraise,
+    Provider, Refusal, RefusalClass, Request, TokenBody, Verifier, appraise,
 };
 use assay_collateral::CollateralFolder;
 use assay_policy::RuleRef;
@@ -17,7 +17,7 @@ use assay_verify::intel::{Collateral, PlatformKey};
 use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 
 use crate::app::App;
-use crate::audit::Materials;
+use crate::audit::{Judged, Materials};
 use crate::auth::Caller;
 use crate::clock::seconds;
 use crate::random::{self, NoRandomness};
@@ -202,7 +202,7 @@ async fn append(
     policy: Option<&ActivePolicy>,
 ) -> Result<String, AttestError> {
     let materials = Materials {
-        endorsements: raw(app, endorsements),
+        endorsements: judged(app, endorsements),
         policy: policy.map(ActivePolicy::text),
         policy_signer: policy.and_then(ActivePolicy::signer),
     };
@@ -210,14 +210,11 @@ async fn append(
     Ok(record.id.clone())
 }
 
-/// What judged, as it is kept beside the decision.
-fn raw(app: &App, endorsements: &Endorsements) -> Option<RawEndorsements> {
+/// What judged and is kept beside the decision.
+fn judged<'a>(app: &App, endorsements: &'a Endorsements) -> Option<Judged<'a>> {
     match endorsements {
-        Endorsements::Intel(set) => {
-            let raw = app.collateral.0.raw(&set.digest)?;
-            Some(RawEndorsements::Intel(raw))
-        }
-        Endorsements::Amd(amd) => endorsements.digest().map(|_| RawEndorsements::Amd(amd.to_raw())),
+        Endorsements::Intel(set) => app.collateral.0.raw(&set.digest).map(Judged::Intel),
+        Endorsements::Amd(amd) => endorsements.digest().map(|_| Judged::Amd(amd)),
         Endorsements::None => None,
     }
 }

@@ -14,11 +14,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_appraisal::{DecisionRecord, RawEndorsements};
+use assay_appraisal::{AmdEndorsements, DecisionRecord, RawEndorsements};
 use assay_store::{
     ChainName, Change, ChangeId, Digest, NewRecord, Receipt, Record, RecordId, Store, StoreError,
     VerifiedChain, catalog,
 };
+use assay_verify::intel::RawCollateral;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -49,19 +50,35 @@ type Named = (&'static str, String);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Materials<'a> {
     /// What the record names as its collateral: a set of Intel's, or certificates and lists of AMD's.
-    pub(crate) endorsements: Option<RawEndorsements>,
+    pub(crate) endorsements: Option<Judged<'a>>,
     /// The text of the policy that the record names.
     pub(crate) policy: Option<&'a str>,
     /// JWK of who signed that policy.
     pub(crate) policy_signer: Option<&'a Value>,
 }
 
+/// Endorsements that judged, before they are written out: most are in the store already.
+#[derive(Clone, Debug)]
+pub(crate) enum Judged<'a> {
+    Intel(Arc<RawCollateral>),
+    Amd(&'a AmdEndorsements),
+}
+
+impl Judged<'_> {
+    fn to_raw(&self) -> RawEndorsements {
+        match self {
+            Self::Intel(raw) => RawEndorsements::Intel(Arc::clone(raw)),
+            Self::Amd(amd) => RawEndorsements::Amd(amd.to_raw()),
+        }
+    }
+}
+
 impl Materials<'_> {
     /// Each document with its name; the bytes are made only for those that are not stored yet.
     fn documents(&self, record: &DecisionRecord) -> Vec<(Named, Document<'_>)> {
         let mut documents = Vec::with_capacity(2);
-        if let (Some(raw), Some(name)) = (&self.endorsements, &record.collateral) {
-            documents.push((("collateral", name.clone()), Document::Endorsements(raw)));
+        if let (Some(judged), Some(name)) = (&self.endorsements, &record.collateral) {
+            documents.push((("collateral", name.clone()), Document::Endorsements(judged)));
         }
         if let (Some(text), Some(name)) = (self.policy, &record.policy_hash) {
             documents.push((("policy", name.clone()), Document::Text(text.into())));
@@ -77,14 +94,14 @@ impl Materials<'_> {
 
 /// A document that a decision was made from.
 enum Document<'a> {
-    Endorsements(&'a RawEndorsements),
+    Endorsements(&'a Judged<'a>),
     Text(Cow<'a, str>),
 }
 
 impl Document<'_> {
     fn bytes(&self) -> Result<Vec<u8>, StoreError> {
         match self {
-            Self::Endorsements(raw) => serde_json::to_vec(raw).map_err(|_| NOT_WRITABLE),
+            Self::Endorsements(judged) => serde_json::to_vec(&judged.to_raw()).map_err(|_| NOT_WRITABLE),
             Self::Text(text) => Ok(text.as_bytes().to_vec()),
         }
     }

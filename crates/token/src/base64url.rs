@@ -28,9 +28,13 @@ pub fn decode_strict(text: &str) -> Result<Vec<u8>, TokenError> {
 /// # Errors
 /// [`TokenError::Base64`] for wrong padding and anything that is in neither alphabet.
 pub fn decode_lenient(text: &str) -> Result<Vec<u8>, TokenError> {
-    let text = text.replace('+', "-").replace('/', "_");
     let engine = if text.ends_with('=') { &URL_SAFE } else { &URL_SAFE_NO_PAD };
-    engine.decode(text).map_err(|_| TokenError::Base64 { part: "value" })
+    let decoded = if text.contains('+') || text.contains('/') {
+        engine.decode(text.replace('+', "-").replace('/', "_"))
+    } else {
+        engine.decode(text)
+    };
+    decoded.map_err(|_| TokenError::Base64 { part: "value" })
 }
 
 /// Standard base64 with padding: the form of `x5c` (RFC 7515 section 4.1.6) and of our key ids.

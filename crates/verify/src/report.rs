@@ -177,7 +177,7 @@ impl Report {
         let place = |check: &Check| {
             table.iter().position(|rule| std::ptr::eq(*rule, check.rule)).unwrap_or(table.len())
         };
-        self.checks.sort_by_key(place);
+        self.checks.sort_by_cached_key(place);
     }
 
     pub(crate) fn extend(&mut self, checks: impl IntoIterator<Item = Check>) {

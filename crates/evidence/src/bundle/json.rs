@@ -17,8 +17,6 @@
 //! A document says one thing: if two members could be the report, readers could take different ones, so it is refused. What
 //! came along and is not read is named.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -283,12 +281,10 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
-    let compact: Cow<'_, [u8]> = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect()
-    } else {
-        Cow::Borrowed(text.as_bytes())
-    };
-    let is_url_safe = compact.iter().any(|byte| matches!(byte, b'-' | b'_'));
+    let is_url_safe = text.contains('-') || text.contains('_');
     let engine = if is_url_safe { &URL_SAFE } else { &STANDARD };
-    engine.decode(compact).ok()
+    engine.decode(text).ok().or_else(|| {
+        let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        engine.decode(compact).ok()
+    })
 }

@@ -46,8 +46,10 @@ pub struct AmdAuthority {
     pub origin: AnchorOrigin,
     /// Names both certificates.
     pub(crate) id: [u8; 32],
-    /// SHA-256 of the intermediate and of the root certificate.
-    certificates: [[u8; 32]; 2],
+    /// The intermediate and the root certificate, DER.
+    certificates: [Vec<u8>; 2],
+    /// SHA-256 of the root's certificate.
+    root_id: [u8; 32],
     /// Content of the subject's name.
     pub(super) subject: Vec<u8>,
     pub(super) key: SignatureKey,
@@ -102,15 +104,14 @@ impl AmdAuthority {
         Ok(authority)
     }
 
-    /// Whether this is the SHA-256 of one of the two certificates.
-    pub(crate) fn has_certificate(&self, hash: &[u8; 32]) -> bool {
-        self.certificates.contains(hash)
+    /// Whether these are the bytes of one of the two certificates.
+    pub(crate) fn has_certificate(&self, der: &[u8]) -> bool {
+        self.certificates.iter().any(|certificate| certificate == der)
     }
 
     /// SHA-256 of the root's certificate.
     pub(super) const fn root_id(&self) -> &[u8; 32] {
-        let [_, root] = &self.certificates;
-        root
+        &self.root_id
     }
 
     /// Takes certificates whose very bytes are believed: their signatures would say nothing new.
@@ -121,7 +122,8 @@ impl AmdAuthority {
         root: &[u8],
         origin: AnchorOrigin,
     ) -> Result<Self, Malformed> {
-        let certificates = [sha256(&[intermediate]), sha256(&[root])];
+        let certificates = [intermediate.to_vec(), root.to_vec()];
+        let (intermediate_id, root_id) = (sha256(&[intermediate]), sha256(&[root]));
         let (intermediate, root) = (read_ca(intermediate)?, read_ca(root)?);
         let expected = match issues {
             SigningKey::Vcek => format!("SEV-{product}"),
@@ -135,13 +137,13 @@ impl AmdAuthority {
         let key = |certificate: &Certificate<'_>| {
             certificate.public_key.for_signatures(SignatureAlgorithm::RsaPssSha384).ok_or("it has no RSA key")
         };
-        let [intermediate_id, root_id] = &certificates;
         Ok(Self {
             product,
             issues,
             origin,
-            id: sha256(&[b"amd-authority", intermediate_id, root_id, origin.as_str().as_bytes()]),
+            id: sha256(&[b"amd-authority", &intermediate_id, &root_id, origin.as_str().as_bytes()]),
             certificates,
+            root_id,
             subject: intermediate.subject.to_vec(),
             key: key(&intermediate)?,
             serial: intermediate.serial.to_vec(),

@@ -227,7 +227,7 @@ impl<'a> Opened<'a> {
             None => (None, evidence.certificates),
         };
         let is_expected = |der: &Vec<u8>| match &vek {
-            Some(Ok(vek)) => vek.authority.has_certificate(&sha256(&[der])),
+            Some(Ok(vek)) => vek.authority.has_certificate(der),
             _ => is_pinned(der),
         };
         let hints = match (rest.is_empty(), rest.iter().all(is_expected)) {
