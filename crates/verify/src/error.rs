@@ -48,8 +48,10 @@ impl fmt::Display for CertificateRole {
 pub enum Document {
     /// TCB info.
     TcbInfo,
-    /// QE identity.
+    /// QE identity, or that of another enclave of Intel's.
     QeIdentity,
+    /// The list of TCB evaluation data numbers.
+    EvaluationNumbers,
     /// Revocation list of the root CA.
     RootCrl,
     /// Revocation list of the platform or processor CA.
@@ -67,6 +69,7 @@ impl fmt::Display for Document {
         f.write_str(match self {
             Self::TcbInfo => "TCB info",
             Self::QeIdentity => "QE identity",
+            Self::EvaluationNumbers => "list of TCB evaluation data numbers",
             Self::RootCrl => "root CA CRL",
             Self::PckCrl => "PCK CRL",
             Self::TcbInfoChain => "TCB info issuer chain",

@@ -91,6 +91,10 @@ impl TrustAnchors {
         self.intel.iter().find(|(key, _)| key == public_key).map(|(_, origin)| *origin)
     }
 
+    pub(crate) fn intel_roots(&self) -> &[([u8; 65], AnchorOrigin)] {
+        &self.intel
+    }
+
     pub(crate) fn has_intel_certificate(&self, der: &[u8]) -> bool {
         self.intel_certificates.contains(&sha256(&[der]))
     }

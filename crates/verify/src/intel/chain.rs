@@ -82,6 +82,21 @@ pub struct VerifiedPck {
     pub extension: PckExtension,
 }
 
+impl VerifiedPck {
+    /// From when until when the certificate and all above it are valid.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        let from = self.window.from.max(self.ca.window.from).max(self.ca.root_window.from);
+        Window { from, until: self.window.until.min(self.ca.window.until).min(self.ca.root_window.until) }
+    }
+
+    /// Who vouches for the root.
+    #[must_use]
+    pub fn origin(&self) -> AnchorOrigin {
+        self.ca.origin
+    }
+}
+
 /// The three certificates of a PCK chain, DER.
 pub(crate) struct PckChain {
     pub(crate) leaf: Vec<u8>,

@@ -5,6 +5,7 @@ mod collateral;
 mod pck;
 mod qe_identity;
 mod rules;
+pub mod single;
 mod tcb;
 mod tcb_info;
 
