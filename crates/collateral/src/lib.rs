@@ -7,9 +7,15 @@
 //! No network here; the clock is not read.
 
 mod amd;
+pub mod document;
 mod files;
 mod folder;
+pub mod pck;
 mod sets;
+pub mod shelf;
+pub mod state;
+pub mod subject;
+pub mod upstream;
 
 pub use files::{FileProblem, Limits};
 pub use folder::{CollateralFolder, Entry, Reload};
