@@ -15,11 +15,10 @@ use bytes::Bytes;
 
 use crate::subject::{AmdCrlKey, Subject};
 
-/// Clients take no more than 64 KiB of document and chain together (Intel's client counts in 16 bits); beyond this there
-/// is room for lists of other clients.
-pub const MAX_BODY: usize = 256 * 1024;
-/// What Intel's client can take: document, decoded chain and two NULs.
+/// What Intel's client can take: it counts document, decoded chain and two NULs in 16 bits. Genuine documents have half of it.
 pub const CLIENT_LIMIT: usize = 65_535;
+/// From here on it is time to tell the operator.
+pub const CLIENT_WARNING: usize = 60_000;
 /// Two certificates of a chain have 2 KiB.
 const MAX_CHAIN: usize = 16 * 1024;
 
@@ -30,6 +29,15 @@ pub struct RawDocument {
     pub body: Bytes,
     /// The chain that came with it, PEM; AMD's lists and Intel's root list have none.
     pub chain: Option<String>,
+}
+
+impl RawDocument {
+    /// What Intel's client makes of it: document, chain and two NULs.
+    #[must_use]
+    pub fn client_size(&self) -> usize {
+        let chain = self.chain.as_ref().map_or(0, String::len);
+        self.body.len().saturating_add(chain).saturating_add(2)
+    }
 }
 
 /// What a document is verified with.
@@ -170,9 +178,9 @@ impl Document {
     /// # Errors
     /// [`DocumentError`].
     pub fn verify(wanted: Subject, raw: &RawDocument, trust: &Trust<'_>) -> Result<Self, DocumentError> {
-        let limit = MAX_BODY;
-        if raw.body.len() > limit {
-            return Err(DocumentError::TooLarge { found: raw.body.len(), limit });
+        let (found, limit) = (raw.client_size(), CLIENT_LIMIT);
+        if found > limit {
+            return Err(DocumentError::TooLarge { found, limit });
         }
         let document = Self::open(wanted, raw, trust)?;
         if document.subject != wanted {
@@ -236,9 +244,13 @@ impl Document {
         };
         let Trust { anchors, cache, .. } = *trust;
         match wanted {
-            Subject::TcbInfo { .. } => {
+            Subject::TcbInfo { .. } | Subject::TcbInfoV2 { .. } => {
                 let found = verify_tcb_info(body, chain()?, anchors, cache).map_err(refused)?;
-                let subject = Subject::TcbInfo { tee: found.tee, fmspc: found.info.fmspc };
+                let fmspc = found.info.fmspc;
+                let subject = match found.info.version {
+                    2 => Subject::TcbInfoV2 { fmspc },
+                    _ => Subject::TcbInfo { tee: found.tee, fmspc },
+                };
                 let (number, window) = (found.info.evaluation_number, found.info.window);
                 let content = Content::TcbInfo(Box::new(found.info));
                 Ok(Self::new(raw, subject, Some(number), window, content, Some(found.issuer)))

@@ -16,6 +16,11 @@ pub enum Subject {
         /// Family, model, stepping, platform type and custom SKU.
         fmspc: [u8; 6],
     },
+    /// The same in the form of the third version of Intel's interface, which Intel no longer issues: from archives alone.
+    TcbInfoV2 {
+        /// Family, model, stepping, platform type and custom SKU.
+        fmspc: [u8; 6],
+    },
     /// The identity of an enclave of Intel's.
     Identity(Enclave),
     /// Intel's list of evaluations.
@@ -41,7 +46,7 @@ impl Subject {
     /// Whether Intel evaluates it anew for each recovery event, so that versions have a number.
     #[must_use]
     pub const fn is_numbered(self) -> bool {
-        matches!(self, Self::TcbInfo { .. } | Self::Identity(_))
+        matches!(self, Self::TcbInfo { .. } | Self::TcbInfoV2 { .. } | Self::Identity(_))
     }
 
     /// A name in `a`-`z`, `0`-`9`, `-` and `/`: for stores, bundles and metrics. It names no single platform.
@@ -49,6 +54,7 @@ impl Subject {
     pub fn path(self) -> String {
         match self {
             Self::TcbInfo { tee, fmspc } => format!("intel/{}-tcb/{}", tee.as_str(), hex::encode(fmspc)),
+            Self::TcbInfoV2 { fmspc } => format!("intel/sgx-tcb-v2/{}", hex::encode(fmspc)),
             Self::Identity(enclave) => format!("intel/identity/{}", identity_name(enclave)),
             Self::EvaluationNumbers(tee) => format!("intel/{}-evaluation-numbers", tee.as_str()),
             Self::PckCrl(ca) => format!("intel/pck-crl/{}", ca.as_str()),
@@ -77,6 +83,11 @@ impl Subject {
                 .into_iter()
                 .map(Self::EvaluationNumbers)
                 .find(|subject| subject.path().strip_prefix("intel/") == Some(name)),
+            ["intel", "sgx-tcb-v2", fmspc] => {
+                let mut bytes = [0; 6];
+                hex::decode_to_slice(fmspc, &mut bytes).ok()?;
+                Some(Self::TcbInfoV2 { fmspc: bytes })
+            }
             ["intel", name, fmspc] => {
                 let tee = tees.into_iter().find(|tee| name.strip_suffix("-tcb") == Some(tee.as_str()))?;
                 let mut bytes = [0; 6];
@@ -180,6 +191,7 @@ mod tests {
         subjects.extend([Tee::Sgx, Tee::Tdx].map(Subject::EvaluationNumbers));
         subjects
             .extend([Tee::Sgx, Tee::Tdx].map(|tee| Subject::TcbInfo { tee, fmspc: [0, 1, 2, 3, 4, 0xab] }));
+        subjects.push(Subject::TcbInfoV2 { fmspc: [9, 1, 2, 3, 4, 5] });
         subjects.push(Subject::RootCrl);
         let paths: std::collections::BTreeSet<String> =
             subjects.iter().map(|subject| subject.path()).collect();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use assay_evidence::snp::Product;
+use assay_evidence::snp::{Product, Tcb};
 use bytes::Bytes;
 
 use crate::document::RawDocument;
@@ -51,7 +51,7 @@ pub struct VcekName {
     /// The chip: 64 bytes, of Turin 8.
     pub hwid: Vec<u8>,
     /// The TCB.
-    pub tcb: Spls,
+    pub tcb: Tcb,
 }
 
 impl fmt::Debug for VcekName {
@@ -63,26 +63,11 @@ impl fmt::Debug for VcekName {
     }
 }
 
-/// Security patch levels, as in the query of AMD's service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Spls {
-    /// `fmcSPL`, of Turin alone.
-    pub fmc: Option<u8>,
-    /// `blSPL`.
-    pub boot_loader: u8,
-    /// `teeSPL`.
-    pub tee: u8,
-    /// `snpSPL`.
-    pub snp: u8,
-    /// `ucodeSPL`.
-    pub microcode: u8,
-}
-
 impl VcekName {
     /// The path and query of AMD's service (AMD 57230, *VCEK Certificate and KDS Interface Specification*).
     #[must_use]
     pub fn path(&self) -> String {
-        let Spls { fmc, boot_loader, tee, snp, microcode } = self.tcb;
+        let Tcb { fmc, boot_loader, tee, snp, microcode } = self.tcb;
         let fmc = fmc.map(|fmc| format!("fmcSPL={fmc:02}&")).unwrap_or_default();
         format!(
             "/vcek/v1/{}/{}?{fmc}blSPL={boot_loader:02}&teeSPL={tee:02}&snpSPL={snp:02}&ucodeSPL={microcode:02}",

@@ -44,6 +44,12 @@ pub fn revocation_list(pem: &[u8]) -> Result<Vec<u8>, &'static str> {
     STANDARD.decode(compact).map_err(|_| "it is not base64")
 }
 
+/// Writes a revocation list as PEM with 64-column lines and a final newline.
+#[must_use]
+pub fn encode_revocation_list(der: &[u8]) -> String {
+    encode_as("-----BEGIN X509 CRL-----", "-----END X509 CRL-----", der)
+}
+
 fn decode(body: &str) -> Result<Vec<u8>, &'static str> {
     // Base64 is a third larger than what it encodes, and lines add a little.
     if body.len() > MAX_CERTIFICATE_SIZE.saturating_mul(2) {
@@ -57,19 +63,20 @@ fn decode(body: &str) -> Result<Vec<u8>, &'static str> {
 /// Writes certificates as PEM with 64-column lines and a final newline.
 #[must_use]
 pub fn encode<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut text = String::new();
-    for der in certificates {
-        text.push_str(BEGIN);
-        for (index, character) in STANDARD.encode(der).chars().enumerate() {
-            if index % 64 == 0 {
-                text.push('\n');
-            }
-            text.push(character);
+    certificates.into_iter().map(|der| encode_as(BEGIN, END, der)).collect()
+}
+
+fn encode_as(begin: &str, end: &str, der: &[u8]) -> String {
+    let mut text = begin.to_owned();
+    for (index, character) in STANDARD.encode(der).chars().enumerate() {
+        if index % 64 == 0 {
+            text.push('\n');
         }
-        text.push('\n');
-        text.push_str(END);
-        text.push('\n');
+        text.push(character);
     }
+    text.push('\n');
+    text.push_str(end);
+    text.push('\n');
     text
 }
 
@@ -84,6 +91,12 @@ mod tests {
         assert_eq!(certificates(text.as_bytes()).unwrap(), chain);
         assert_eq!(certificates(format!("{text}\0").as_bytes()).unwrap(), chain);
         assert_eq!(certificates(text.replace('\n', "\r\n").as_bytes()).unwrap(), chain);
+    }
+
+    #[test]
+    fn revocation_lists_come_back_as_they_were_written() {
+        let list = vec![5_u8; 150];
+        assert_eq!(revocation_list(encode_revocation_list(&list).as_bytes()).unwrap(), list);
     }
 
     #[test]

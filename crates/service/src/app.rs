@@ -21,6 +21,8 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::dev::{self, DevFolder, FolderError};
 use crate::files;
+use crate::identity::HardwareIdentity;
+use crate::identity::library::{Foundation, LibraryOptions};
 use crate::keys::{self, MasterKeyError};
 use crate::registry::{Registry, RegistryError};
 use crate::trust::TrustHolder;
@@ -52,9 +54,11 @@ pub struct App {
     /// What is counted.
     pub counters: Arc<Counters>,
     /// Chains verified before.
-    pub chain_cache: ChainCache,
+    pub chain_cache: Arc<ChainCache>,
     /// What is believed.
-    pub trust: TrustHolder,
+    pub trust: Arc<TrustHolder>,
+    /// The vendors' certificates and documents.
+    pub identity: HardwareIdentity,
     /// The store, for reading records.
     pub store: Arc<dyn Store>,
     vendor_date: VendorDate,
@@ -151,7 +155,8 @@ impl App {
         dev_token: Option<&str>,
     ) -> Result<Self, StartError> {
         let counters = Arc::new(Counters::default());
-        let trust = TrustHolder::open(&config, &clock).map_err(StartError::Silicon)?;
+        let trust = Arc::new(TrustHolder::open(&config, &clock).map_err(StartError::Silicon)?);
+        let chain_cache = Arc::new(ChainCache::default());
         let collateral = open_collateral(&config, &trust.current().anchors);
         report_collateral(&collateral, &collateral.reload(), &counters);
         let vendor_date = VendorDate::new(Arc::clone(&store));
@@ -160,13 +165,25 @@ impl App {
         let registry =
             Registry::open(Arc::clone(&store), master, &config, clock.clone(), Arc::clone(&counters));
         let registry = registry.map_err(StartError::Registry)?;
+        let identity = HardwareIdentity::new(
+            Foundation {
+                store: Arc::clone(&store),
+                upstream: None,
+                trust: Arc::clone(&trust),
+                cache: Arc::clone(&chain_cache),
+                clock: clock.clone(),
+            },
+            LibraryOptions::default(),
+        );
+        identity.library.load().map_err(StartError::Store)?;
         let auth = Authenticator::new(&config, dev_token, clock.clone(), Arc::clone(&counters));
         Ok(Self {
             audit: Audit::new(Arc::clone(&store), config.audit_durable, Arc::clone(&counters)),
             challenges: Challenges::new(registry.clone(), clock.clone(), config.public_url.clone()),
             auth: auth.map_err(StartError::Auth)?,
             collateral: HeldCollateral(Arc::new(collateral)),
-            chain_cache: ChainCache::default(),
+            identity,
+            chain_cache,
             config: Arc::new(config),
             clock,
             registry,
@@ -216,6 +233,9 @@ impl App {
         if let Err(error) = self.registry.refresh() {
             self.counters.registry_failures.increment();
             tracing::error!(%error, code = error.code(), "changes were not read");
+        }
+        if let Err(error) = self.identity.library.load() {
+            tracing::error!(%error, "documents of other instances were not read");
         }
         let reload = self.collateral.0.reload();
         if reload.changed {

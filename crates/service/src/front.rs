@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::answer::{Answer, RequestId, respond};
 use crate::app::App;
 use crate::auth::{AuthError, Caller, Permission, Principal};
+use crate::identity::{self, Reply};
 use crate::limits::{ProcessorBudget, Rate, RateLimiter, Share, Shares, Source, retry_after};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -182,6 +183,44 @@ impl Front {
         }
     }
 
+    /// The vendors' routes have answers of their own kind: too many requests are an empty 503, which their clients retry.
+    async fn vendors_route(&self, parts: &Parts, path: identity::Path<'_>, source: Source) -> Reply {
+        if self.take(&self.sources, source, "from this address").is_err() {
+            return Reply::passing();
+        }
+        let asked = identity::Asked {
+            method: &parts.method,
+            path,
+            query: parts.uri.query(),
+            headers: &parts.headers,
+        };
+        identity::answer(&self.app.identity, asked).await
+    }
+
+    fn record_vendors_route(
+        &self,
+        parts: &Parts,
+        route: Option<&'static str>,
+        reply: &Reply,
+        id: &RequestId,
+        since: Instant,
+    ) {
+        let took = Instant::now().saturating_duration_since(since);
+        self.metrics.request(route, reply.status.as_u16(), took.as_secs_f64());
+        log::request(&log::RequestLine {
+            method: parts.method.as_str(),
+            route,
+            provider: None,
+            kind: None,
+            outcome: None,
+            status: reply.status,
+            code: None,
+            reason: None,
+            id: id.as_str(),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+
     fn take<K: Copy + Eq + std::hash::Hash>(
         &self,
         limiter: &RateLimiter<K>,
@@ -264,8 +303,17 @@ impl Service for Front {
         let since = Instant::now();
         let (parts, mut body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
+        let source = Source::from(source);
+        if let Some(path) = identity::find(parts.uri.path()) {
+            let reply = self.vendors_route(&parts, path, source).await;
+            self.record_vendors_route(&parts, path.label(), &reply, &id, since);
+            if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+                body::discard(body);
+            }
+            return reply.into_response(id.as_str());
+        }
         let mut seen = Seen::default();
-        let result = self.dispatch(&parts, &mut body, Source::from(source), &mut seen).await;
+        let result = self.dispatch(&parts, &mut body, source, &mut seen).await;
         self.record(&parts, &seen, &result, &id, since);
         // Who waits for `100 Continue` has sent nothing yet; who was too slow is not waited for.
         let slow = result.as_ref().is_err_and(|problem| problem.status == StatusCode::REQUEST_TIMEOUT);

@@ -15,6 +15,7 @@ pub mod dev;
 pub mod egress;
 mod files;
 mod front;
+pub mod identity;
 pub mod keys;
 mod limits;
 pub mod log;

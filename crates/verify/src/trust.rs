@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use assay_evidence::snp::{Product, SigningKey};
+
 use crate::crypto::sha256;
 use crate::intel::{INTEL_SGX_ROOT_CERTIFICATES, INTEL_SGX_ROOT_KEY};
 use crate::snp::AmdAuthority;
@@ -101,6 +103,13 @@ impl TrustAnchors {
 
     pub(crate) fn amd(&self) -> &[Arc<AmdAuthority>] {
         &self.amd
+    }
+
+    /// The authority above a product's keys of this kind. Where simulated silicon is believed, it is that one's.
+    #[must_use]
+    pub fn amd_authority(&self, product: Product, issues: SigningKey) -> Option<&AmdAuthority> {
+        let of = |authority: &&Arc<AmdAuthority>| authority.product == product && authority.issues == issues;
+        self.amd.iter().filter(of).max_by_key(|authority| authority.origin).map(AsRef::as_ref)
     }
 
     /// Whether these are the bytes of an authority's or its root's certificate.

@@ -83,7 +83,7 @@ pub enum TcbLayout {
 pub struct TcbVersion(pub [u8; 8]);
 
 /// Security versions of the platform's parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tcb {
     /// Firmware of the first boot stage; Turin only.
     pub fmc: Option<u8>,
@@ -113,6 +113,19 @@ impl TcbVersion {
 }
 
 impl Tcb {
+    /// Writes the version as this product's layout has it; `None` if a component has no place in it, or lacks one.
+    #[must_use]
+    pub const fn write(&self, layout: TcbLayout) -> Option<TcbVersion> {
+        let Self { boot_loader, tee, snp, microcode, .. } = *self;
+        match (layout, self.fmc) {
+            (TcbLayout::Four, None) => Some(TcbVersion([boot_loader, tee, 0, 0, 0, 0, snp, microcode])),
+            (TcbLayout::Five, Some(fmc)) => {
+                Some(TcbVersion([fmc, boot_loader, tee, snp, 0, 0, 0, microcode]))
+            }
+            _ => None,
+        }
+    }
+
     /// The components by name, as AMD's key server calls them.
     #[must_use]
     pub const fn components(&self) -> [(&'static str, Option<u8>); 5] {

@@ -104,6 +104,12 @@ impl AmdAuthority {
         Ok(authority)
     }
 
+    /// The intermediate and the root certificate, DER: the chain above the keys that it issues for.
+    #[must_use]
+    pub const fn certificates(&self) -> &[Vec<u8>; 2] {
+        &self.certificates
+    }
+
     /// Whether these are the bytes of one of the two certificates.
     pub(crate) fn has_certificate(&self, der: &[u8]) -> bool {
         self.certificates.iter().any(|certificate| certificate == der)

@@ -1,0 +1,484 @@
+//! The library of vendors' documents: what is held, what is asked of upstreams, and what may be given out.
+//!
+//! A document is given out only after it was verified and is durable. Readers take an immutable shelf and never wait for
+//! a refresh; a miss waits for upstream, together with everybody else who asks for the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use assay_collateral::document::{Document, DocumentError, RawDocument, Trust};
+use assay_collateral::shelf::{Backwards, Held, Placed, Shelf};
+use assay_collateral::state::{Schedule, State};
+use assay_collateral::subject::{Selection, Subject, Track};
+use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, Wanted};
+use assay_store::{ChangeMark, Revision, Store, StoreError};
+use assay_verify::cache::ChainCache;
+use assay_verify::{TrustAnchors, UnixTime};
+
+use super::persist::{Archive, Stored};
+use super::single_flight::Flights;
+use crate::clock::Clock;
+use crate::trust::TrustHolder;
+
+/// After a failure upstream is left alone for so many seconds, for the same document.
+const RETRY_AFTER: i64 = 60;
+/// Failures that are remembered: as many as there can be subjects in use.
+const MAX_FAILURES: usize = 4096;
+
+/// When upstreams are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// When somebody asks for what is not held.
+    #[default]
+    Lazy,
+    /// When a platform is registered, and to refresh what is held.
+    Registration,
+    /// Never.
+    Offline,
+}
+
+/// How the library behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LibraryOptions {
+    /// When upstreams are asked.
+    pub mode: Mode,
+    /// When documents are looked for anew.
+    pub schedule: Schedule,
+    /// Whether what has expired is given out after all, marked as such.
+    pub serve_expired: bool,
+}
+
+/// A document that may be given out.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The document.
+    pub document: Arc<Document>,
+    /// How current it is.
+    pub state: State,
+}
+
+/// Why there is nothing to give out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// It is not held, and upstream is not asked in this mode.
+    #[error("it is not held, and no upstream is asked")]
+    NotHeld,
+    /// No upstream knows it.
+    #[error("the vendor does not know it")]
+    Unknown,
+    /// Upstream no longer has this version.
+    #[error("the vendor no longer publishes this version")]
+    Gone,
+    /// What is held has expired.
+    #[error("what is held expired at {expired}")]
+    Expired {
+        /// When.
+        expired: UnixTime,
+    },
+    /// It could not be had now.
+    #[error("it cannot be had at this moment ({code})")]
+    Passing {
+        /// Why.
+        code: &'static str,
+    },
+    /// What came was not genuine, or older than what was held before.
+    #[error("what came from upstream was refused ({code})")]
+    Refused {
+        /// Why.
+        code: String,
+    },
+}
+
+/// Why a document was not taken in.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TakeError {
+    /// It is not genuine or not valid.
+    #[error("{0}")]
+    Document(DocumentError),
+    /// It would take something back.
+    #[error("{0}")]
+    Backwards(Backwards),
+    /// It could not be made durable.
+    #[error("{0}")]
+    Store(StoreError),
+    /// The work was interrupted.
+    #[error("the work was interrupted")]
+    Interrupted,
+}
+
+impl TakeError {
+    /// A stable code.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Document(error) => error.code().to_owned(),
+            Self::Backwards(error) => error.code().to_owned(),
+            Self::Store(error) => error.code().to_owned(),
+            Self::Interrupted => "interrupted".to_owned(),
+        }
+    }
+}
+
+/// The last failure of asking for a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When.
+    pub at: UnixTime,
+    /// What happened.
+    pub code: String,
+}
+
+/// Everything of the vendors' that is held.
+pub struct Library {
+    shelf: ArcSwap<Shelf>,
+    archive: Archive,
+    upstream: Option<Arc<dyn Upstream>>,
+    trust: Arc<TrustHolder>,
+    cache: Arc<ChainCache>,
+    clock: Clock,
+    options: LibraryOptions,
+    /// The state of the store at the last look.
+    mark: Mutex<ChangeMark>,
+    /// One change at a time; the revisions that were read.
+    writing: Mutex<HashMap<String, Revision>>,
+    flights: Flights<(Subject, Selection), Result<Served, NotServed>>,
+    failures: Mutex<HashMap<(Subject, Selection), Failure>>,
+}
+
+impl std::fmt::Debug for Library {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Library").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// What a library is built on.
+pub(crate) struct Foundation {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) upstream: Option<Arc<dyn Upstream>>,
+    pub(crate) trust: Arc<TrustHolder>,
+    pub(crate) cache: Arc<ChainCache>,
+    pub(crate) clock: Clock,
+}
+
+impl Library {
+    pub(crate) fn new(foundation: Foundation, options: LibraryOptions) -> Self {
+        let Foundation { store, upstream, trust, cache, clock } = foundation;
+        Self {
+            shelf: ArcSwap::default(),
+            archive: Archive::new(store),
+            upstream,
+            trust,
+            cache,
+            clock,
+            options,
+            mark: Mutex::default(),
+            writing: Mutex::default(),
+            flights: Flights::default(),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// How it behaves.
+    pub const fn options(&self) -> &LibraryOptions {
+        &self.options
+    }
+
+    /// What is held.
+    pub fn shelf(&self) -> Guard<Arc<Shelf>> {
+        self.shelf.load()
+    }
+
+    /// The last failure of asking for this.
+    pub fn failure(&self, subject: Subject, selection: Selection) -> Option<Failure> {
+        lock(&self.failures).get(&(subject, selection)).cloned()
+    }
+
+    /// Every failure that was not made good.
+    pub fn failures(&self) -> Vec<(Subject, Failure)> {
+        lock(&self.failures).iter().map(|((subject, _), failure)| (*subject, failure.clone())).collect()
+    }
+
+    /// Reads what the store has and this process does not know yet. Blocks.
+    ///
+    /// # Errors
+    /// The store cannot be read; then everything stays as it is.
+    pub fn load(&self) -> Result<(), StoreError> {
+        let mut mark = lock(&self.mark);
+        let Some(news) = self.archive.changes_since(*mark)? else { return Ok(()) };
+        let mut seen = lock(&self.writing);
+        let mut heads = self.archive.documents()?;
+        heads.retain(|head| seen.get(head.name.as_str()) != Some(&head.revision));
+        let mut shelf = Shelf::clone(&self.shelf.load());
+        // The root's list first: it decides about the others.
+        heads.sort_by_key(|head| !head.name.as_str().contains("/root-crl/"));
+        for head in heads {
+            match self.archive.read(&head)? {
+                Some(stored) => self.restore(&mut shelf, &stored),
+                None => tracing::warn!(name = %head.name, "a stored document cannot be read"),
+            }
+            seen.insert(head.name.as_str().to_owned(), head.revision);
+        }
+        report_dropped(&shelf.drop_revoked());
+        self.shelf.store(Arc::new(shelf));
+        *mark = news;
+        Ok(())
+    }
+
+    fn restore(&self, shelf: &mut Shelf, stored: &Stored) {
+        let subject = stored.subject;
+        let document = match self.verify(subject, &stored.raw, shelf) {
+            Ok(document) => Arc::new(document),
+            Err(error) => {
+                return tracing::warn!(%subject, code = error.code(), "a stored document is not used");
+            }
+        };
+        let number = Selection::Number(document.evaluation_number.unwrap_or(0));
+        let tracks = stored.tracks.iter().map(|track| Selection::Track(*track));
+        for selection in tracks.chain([number]) {
+            let held = Held {
+                document: Arc::clone(&document),
+                checked: stored.checked,
+                source: Arc::clone(&stored.source),
+            };
+            match shelf.put(held, selection) {
+                // The track has moved on since this one was written.
+                Ok(_) | Err(Backwards::LowerNumber { .. }) => {}
+                Err(error) => tracing::warn!(%subject, code = error.code(), "a stored document is not used"),
+            }
+        }
+    }
+
+    fn verify(&self, subject: Subject, raw: &RawDocument, shelf: &Shelf) -> Result<Document, DocumentError> {
+        let trust = self.trust.current();
+        let list = shelf.get(Subject::RootCrl, Selection::default()).map(|held| Arc::clone(&held.document));
+        let root_crl = list.as_ref().and_then(|document| document.crl());
+        Document::verify(subject, raw, &Trust { anchors: &trust.anchors, cache: &self.cache, root_crl })
+    }
+
+    /// A document, from the shelf or from upstream.
+    ///
+    /// # Errors
+    /// [`NotServed`].
+    pub async fn document(
+        self: &Arc<Self>,
+        subject: Subject,
+        selection: Selection,
+    ) -> Result<Served, NotServed> {
+        let held = self.held(subject, selection);
+        match &held {
+            Some(served) if served.state < State::Expired => return Ok(served.clone()),
+            None if self.options.mode != Mode::Lazy => return Err(NotServed::NotHeld),
+            _ => {}
+        }
+        let fetched = match self.options.mode {
+            Mode::Offline => Err(NotServed::NotHeld),
+            _ => self.fetch(subject, selection).await,
+        };
+        match (fetched, held) {
+            (Ok(served), _) => Ok(served),
+            (Err(_), Some(served)) if self.options.serve_expired => Ok(served),
+            (Err(_), Some(served)) => Err(NotServed::Expired { expired: served.document.expires }),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// The newest version of a document that is held and valid at least by its signature: what archives are for.
+    pub(crate) fn archived(&self, subject: Subject) -> Option<Served> {
+        let shelf = self.shelf.load();
+        let held = shelf.versions(subject).last()?;
+        let state = State::of(Some((&held.document, held.checked)), self.clock.now(), &self.options.schedule);
+        Some(Served { document: Arc::clone(&held.document), state })
+    }
+
+    /// What the shelf has, whatever its state.
+    pub fn held(&self, subject: Subject, selection: Selection) -> Option<Served> {
+        let shelf = self.shelf.load();
+        let held = shelf.get(subject, selection)?;
+        let state = State::of(Some((&held.document, held.checked)), self.clock.now(), &self.options.schedule);
+        Some(Served { document: Arc::clone(&held.document), state })
+    }
+
+    /// Asks upstream, once for all who ask at the same time.
+    async fn fetch(self: &Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
+        if let Some(failure) = self.failure(subject, selection)
+            && self.clock.now().0.saturating_sub(failure.at.0) < RETRY_AFTER
+        {
+            return Err(NotServed::Passing { code: "upstream-failed-just-now" });
+        }
+        let library = Arc::clone(self);
+        let flight = async move { library.fetch_now(subject, selection).await };
+        self.flights
+            .join((subject, selection), flight)
+            .await
+            .unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    async fn fetch_now(self: Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
+        // The list of the root decides whether other documents count.
+        let has_root = self.held(Subject::RootCrl, Selection::default()).is_some();
+        if needs_root_list(subject) && !has_root {
+            let _ = Box::pin(self.ask(Subject::RootCrl, Selection::default())).await;
+        }
+        let result = self.ask(subject, selection).await;
+        let mut failures = lock(&self.failures);
+        match &result {
+            Ok(_) => drop(failures.remove(&(subject, selection))),
+            // That the vendor does not know a family is no failure.
+            Err(NotServed::Unknown | NotServed::Gone) => {}
+            Err(error) if failures.len() < MAX_FAILURES => {
+                let failure = Failure { at: self.clock.now(), code: code_of(error) };
+                failures.insert((subject, selection), failure);
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    async fn ask(self: &Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
+        let Some(upstream) = &self.upstream else { return Err(NotServed::NotHeld) };
+        let wanted = Wanted::Document(subject, selection);
+        let raw = match upstream.fetch(&wanted).await {
+            Ok(Fetched::Document(raw)) => raw,
+            Ok(_) => return Err(NotServed::Refused { code: "other-kind".to_owned() }),
+            Err(error) => {
+                tracing::warn!(%subject, upstream = upstream.name(), %error, "upstream gave no document");
+                return Err(not_served(&error));
+            }
+        };
+        let source = upstream.name().to_owned();
+        let taken = self.take(subject, selection, raw, &source).await;
+        taken.map_err(|error| {
+            tracing::warn!(%subject, source, code = error.code(), %error, "a document was refused");
+            match error {
+                TakeError::Store(_) | TakeError::Interrupted => NotServed::Passing { code: "store" },
+                other => NotServed::Refused { code: other.code() },
+            }
+        })
+    }
+
+    /// Verifies a document, makes it durable, and only then puts it on the shelf.
+    ///
+    /// # Errors
+    /// [`TakeError`]; then everything is as it was.
+    pub async fn take(
+        self: &Arc<Self>,
+        subject: Subject,
+        selection: Selection,
+        raw: RawDocument,
+        source: &str,
+    ) -> Result<Served, TakeError> {
+        let (library, source) = (Arc::clone(self), Arc::from(source));
+        let work = move || library.take_blocking(subject, selection, &raw, source);
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(TakeError::Interrupted))
+    }
+
+    fn take_blocking(
+        &self,
+        subject: Subject,
+        selection: Selection,
+        raw: &RawDocument,
+        source: Arc<str>,
+    ) -> Result<Served, TakeError> {
+        let now = self.clock.now();
+        let writing = lock(&self.writing);
+        let mut shelf = Shelf::clone(&self.shelf.load());
+        let document = self.verify(subject, raw, &shelf).map_err(TakeError::Document)?;
+        document.check_dates(now).map_err(TakeError::Document)?;
+        if let (Selection::Number(wanted), Some(found)) = (selection, document.evaluation_number)
+            && wanted != found
+        {
+            return Err(TakeError::Document(DocumentError::OtherNumber { wanted, found }));
+        }
+        let held = Held { document: Arc::new(document), checked: now, source };
+        let placed = shelf.put(held.clone(), selection).map_err(TakeError::Backwards)?;
+        let number = held.document.evaluation_number.unwrap_or(0);
+        self.archive.write(&held, &tracks_at(&shelf, subject, number)).map_err(TakeError::Store)?;
+        report_dropped(&shelf.drop_revoked());
+        self.shelf.store(Arc::new(shelf));
+        drop(writing);
+        if placed == Placed::New {
+            let (issued, expires) = (held.document.window.from, held.document.expires);
+            tracing::info!(%subject, number, %issued, %expires, source = &*held.source, "a document was taken in");
+        }
+        let state = State::of(Some((&held.document, now)), now, &self.options.schedule);
+        Ok(Served { document: held.document, state })
+    }
+
+    /// Asks again for whatever is due, one after the other. Gives how many were asked for.
+    pub async fn refresh(self: &Arc<Self>) -> usize {
+        if self.options.mode == Mode::Offline || self.upstream.is_none() {
+            return 0;
+        }
+        let due = self.due();
+        for (subject, selection) in &due {
+            // What failed is in the log and in the list of failures.
+            let _ = self.fetch(*subject, *selection).await;
+        }
+        due.len()
+    }
+
+    /// What upstream should be asked for: lists of revoked certificates first.
+    fn due(&self) -> Vec<(Subject, Selection)> {
+        let (shelf, now) = (self.shelf.load(), self.clock.now());
+        let mut due: Vec<(Subject, Selection)> = Vec::new();
+        for (subject, tracks, held) in shelf.iter() {
+            let state = State::of(Some((&held.document, held.checked)), now, &self.options.schedule);
+            if !state.wants_refresh() {
+                continue;
+            }
+            let number = held.document.evaluation_number.map(Selection::Number);
+            let of_tracks = tracks.into_iter().map(Selection::Track);
+            let selections: Vec<Selection> = of_tracks.chain(number).collect();
+            // One question is enough for a document; that of a track also moves the track.
+            due.extend(selections.first().map(|selection| (subject, *selection)));
+        }
+        due.sort_by_key(|(subject, _)| (*subject != Subject::RootCrl, needs_root_list(*subject)));
+        due
+    }
+
+    /// The roots that are believed now.
+    pub(crate) fn anchors(&self) -> TrustAnchors {
+        self.trust.current().anchors.clone()
+    }
+}
+
+fn tracks_at(shelf: &Shelf, subject: Subject, number: u32) -> Vec<Track> {
+    let found = shelf
+        .iter()
+        .find(|(other, _, held)| *other == subject && held.document.evaluation_number.unwrap_or(0) == number);
+    found.map(|(_, tracks, _)| tracks).unwrap_or_default()
+}
+
+const fn needs_root_list(subject: Subject) -> bool {
+    !matches!(subject, Subject::RootCrl | Subject::AmdCrl(_))
+}
+
+fn not_served(error: &UpstreamError) -> NotServed {
+    match error {
+        UpstreamError::Unknown { .. } | UpstreamError::NotOffered => NotServed::Unknown,
+        UpstreamError::Gone => NotServed::Gone,
+        other => NotServed::Passing { code: other.code() },
+    }
+}
+
+fn code_of(error: &NotServed) -> String {
+    match error {
+        NotServed::Passing { code } => (*code).to_owned(),
+        NotServed::Refused { code } => code.clone(),
+        NotServed::NotHeld => "not-held".to_owned(),
+        NotServed::Unknown => "unknown".to_owned(),
+        NotServed::Gone => "gone".to_owned(),
+        NotServed::Expired { .. } => "expired".to_owned(),
+    }
+}
+
+fn report_dropped(dropped: &[(Subject, u32)]) {
+    for (subject, number) in dropped {
+        tracing::error!(%subject, number, "the root revoked the signer of a document; it is no longer given out");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,195 @@
+//! Which of the vendors' routes a request is for: one table, which also names routes in metrics and logs.
+
+use assay_evidence::snp::SigningKey;
+use assay_verify::intel::single::{Enclave, Tee};
+use http::{HeaderMap, Method};
+
+use super::pcs::{self, Version};
+use super::query::Query;
+use super::reply::{Refusal, Reply};
+use super::{HardwareIdentity, kds};
+
+/// A document, whatever version of the interface it is asked in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Tcb(Tee),
+    Enclave(Enclave),
+    EvaluationNumbers(Tee),
+    PckCrl,
+    RootCrl,
+    CrlByAddress,
+    Families,
+    AmdChain(SigningKey),
+    AmdCrl(SigningKey),
+    Vcek,
+    VlekNotOffered,
+    AzureCache,
+}
+
+/// Paths with their parameters in braces; `{v}` is `v3` or `v4`.
+const ROUTES: [(&str, Endpoint); 19] = [
+    ("/sgx/certification/{v}/tcb", Endpoint::Tcb(Tee::Sgx)),
+    ("/tdx/certification/{v}/tcb", Endpoint::Tcb(Tee::Tdx)),
+    ("/sgx/certification/{v}/qe/identity", Endpoint::Enclave(Enclave::Qe)),
+    ("/sgx/certification/{v}/qve/identity", Endpoint::Enclave(Enclave::Qve)),
+    ("/sgx/certification/{v}/qae/identity", Endpoint::Enclave(Enclave::Qae)),
+    ("/tdx/certification/{v}/qe/identity", Endpoint::Enclave(Enclave::TdQe)),
+    ("/sgx/certification/{v}/tcbevaluationdatanumbers", Endpoint::EvaluationNumbers(Tee::Sgx)),
+    ("/tdx/certification/{v}/tcbevaluationdatanumbers", Endpoint::EvaluationNumbers(Tee::Tdx)),
+    ("/sgx/certification/{v}/pckcrl", Endpoint::PckCrl),
+    ("/sgx/certification/{v}/rootcacrl", Endpoint::RootCrl),
+    ("/sgx/certification/{v}/crl", Endpoint::CrlByAddress),
+    ("/sgx/certification/{v}/fmspcs", Endpoint::Families),
+    ("/vcek/v1/{product}/cert_chain", Endpoint::AmdChain(SigningKey::Vcek)),
+    ("/vcek/v1/{product}/crl", Endpoint::AmdCrl(SigningKey::Vcek)),
+    ("/vcek/v1/{product}/{hwid}", Endpoint::Vcek),
+    ("/vlek/v1/{product}/cert_chain", Endpoint::AmdChain(SigningKey::Vlek)),
+    ("/vlek/v1/{product}/crl", Endpoint::AmdCrl(SigningKey::Vlek)),
+    ("/vlek/v1/{product}/cert", Endpoint::VlekNotOffered),
+    ("/SevSnpVM/certificates/{chip}/{tcb}", Endpoint::AzureCache),
+];
+/// What begins so is the vendors', known or not.
+const PREFIXES: [&str; 5] = ["/sgx/", "/tdx/", "/vcek/", "/vlek/", "/SevSnpVM/"];
+
+/// A path of the vendors'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path<'p> {
+    /// The route, if there is one; also the label of metrics and logs.
+    route: Option<(&'static str, Endpoint)>,
+    parameters: [&'p str; 2],
+}
+
+impl Path<'_> {
+    /// The route as metrics and logs name it.
+    pub(crate) const fn label(&self) -> Option<&'static str> {
+        match self.route {
+            Some((label, _)) => Some(label),
+            None => None,
+        }
+    }
+}
+
+/// Whether a path is one of the vendors', and which.
+pub(crate) fn find(path: &str) -> Option<Path<'_>> {
+    let begins = |prefix: &&str| {
+        path.split_at_checked(prefix.len()).is_some_and(|(head, _)| head.eq_ignore_ascii_case(prefix))
+    };
+    if !PREFIXES.iter().any(|prefix| begins(prefix)) {
+        return None;
+    }
+    let found = ROUTES.iter().find_map(|(pattern, endpoint)| {
+        matched(pattern, path).map(|parameters| (*pattern, *endpoint, parameters))
+    });
+    Some(match found {
+        Some((pattern, endpoint, parameters)) => Path { route: Some((pattern, endpoint)), parameters },
+        None => Path { route: None, parameters: [""; 2] },
+    })
+}
+
+fn matched<'p>(pattern: &str, path: &'p str) -> Option<[&'p str; 2]> {
+    let mut parameters = [""; 2];
+    let mut free = parameters.iter_mut();
+    let (mut patterns, mut segments) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (patterns.next(), segments.next()) {
+            (None, None) => return Some(parameters),
+            (Some(pattern), Some(segment)) if pattern.starts_with('{') => {
+                *free.next()? = Some(segment).filter(|segment| !segment.is_empty())?;
+            }
+            (Some(pattern), Some(segment)) if pattern.eq_ignore_ascii_case(segment) => {}
+            _ => return None,
+        }
+    }
+}
+
+/// A request on a vendor's route.
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: Path<'a>,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// Answers a request on a vendor's route.
+pub(crate) async fn answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Reply {
+    match try_answer(identity, asked).await {
+        Ok(reply) => reply,
+        Err(refusal) => refusal.into(),
+    }
+}
+
+async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Reply, Refusal> {
+    let Some((_, endpoint)) = asked.path.route else { return Err(pcs::no_such_path()) };
+    if asked.method != Method::GET && asked.method != Method::HEAD {
+        return Err(Refusal::Method("GET"));
+    }
+    let query = Query::parse(asked.query)?;
+    let [first, second] = asked.path.parameters;
+    match endpoint {
+        Endpoint::AmdChain(kind) => kds::cert_chain(identity, first, kind),
+        Endpoint::AmdCrl(kind) => kds::crl(identity, first, kind, asked.headers).await,
+        Endpoint::Vcek => kds::vcek(identity, first, second, &query).await,
+        Endpoint::AzureCache => kds::azure_cache(identity, first, second).await,
+        // AMD gives it to the cloud provider whose key it is, over TLS with the provider's certificate.
+        Endpoint::VlekNotOffered => Err(Refusal::NotFound(
+            "VLEK certificates come from the cloud provider that loaded the key, with the evidence."
+                .to_owned(),
+        )),
+        intel => {
+            let version = version(first).ok_or_else(pcs::no_such_path)?;
+            intel_document(pcs::Asked { identity, version, query, headers: asked.headers }, intel).await
+        }
+    }
+}
+
+async fn intel_document(asked: pcs::Asked<'_>, endpoint: Endpoint) -> Result<Reply, Refusal> {
+    match endpoint {
+        Endpoint::Tcb(tee) => asked.tcb(tee).await,
+        Endpoint::Enclave(enclave) => asked.enclave(enclave).await,
+        Endpoint::EvaluationNumbers(tee) => asked.evaluation_numbers(tee).await,
+        Endpoint::PckCrl => asked.pck_crl().await,
+        Endpoint::RootCrl => asked.root_crl().await,
+        Endpoint::CrlByAddress => asked.crl_by_address().await,
+        Endpoint::Families => asked.families().await,
+        Endpoint::AmdChain(_)
+        | Endpoint::AmdCrl(_)
+        | Endpoint::Vcek
+        | Endpoint::VlekNotOffered
+        | Endpoint::AzureCache => Err(pcs::no_such_path()),
+    }
+}
+
+fn version(segment: &str) -> Option<Version> {
+    match segment {
+        "v3" | "V3" => Some(Version::V3),
+        "v4" | "V4" => Some(Version::V4),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_routes() {
+        let route = |path| find(path).and_then(|path| path.route).map(|(_, endpoint)| endpoint);
+        assert_eq!(route("/sgx/certification/v4/tcb"), Some(Endpoint::Tcb(Tee::Sgx)));
+        assert_eq!(route("/TDX/certification/v4/qe/identity"), Some(Endpoint::Enclave(Enclave::TdQe)));
+        assert_eq!(route("/vcek/v1/Milan/cert_chain"), Some(Endpoint::AmdChain(SigningKey::Vcek)));
+        assert_eq!(route("/vcek/v1/Milan/0011"), Some(Endpoint::Vcek));
+        assert_eq!(find("/vcek/v1/Milan/0011").unwrap().parameters, ["Milan", "0011"]);
+        for unknown in [
+            "/sgx/",
+            "/sgx/certification/v4",
+            "/vcek/v1/Milan/",
+            "/vcek/v1//crl",
+            "/sgx/certification/v4/tcb/",
+        ] {
+            assert_eq!(find(unknown), Some(Path { route: None, parameters: [""; 2] }), "{unknown}");
+        }
+        for foreign in ["/", "/certs", "/sgxx/certification/v4/tcb", ""] {
+            assert_eq!(find(foreign), None, "{foreign}");
+        }
+    }
+}

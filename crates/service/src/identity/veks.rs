@@ -1,0 +1,210 @@
+//! VCEK certificates: fetched once, verified, and kept for ever, as the certificate of a chip and TCB never changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, VcekName, Wanted};
+use assay_evidence::snp::{Product, SigningKey, TcbVersion};
+use assay_store::Store;
+use assay_verify::TrustAnchors;
+use assay_verify::sha256;
+use assay_verify::snp::{VekCertificate, VekKey, VerifiedVek, verify_vek};
+
+use super::library::{Mode, NotServed};
+use super::persist::Archive;
+use super::single_flight::Flights;
+use crate::trust::TrustHolder;
+
+/// Certificates held in memory, at about 3 KiB each; the others are in the store.
+const MAX_IN_MEMORY: usize = 16_384;
+/// Keeps these names apart from other digests of the same bytes.
+const LABEL: &[u8] = b"assay vcek name v1\0";
+
+type Key = [u8; 32];
+
+/// Every VCEK that is known.
+pub struct Veks {
+    archive: Archive,
+    upstream: Option<Arc<dyn Upstream>>,
+    trust: Arc<TrustHolder>,
+    mode: Mode,
+    memory: Mutex<HashMap<Key, VekCertificate>>,
+    flights: Flights<Key, Result<VekCertificate, NotServed>>,
+}
+
+impl std::fmt::Debug for Veks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Veks").field("in_memory", &self.in_memory()).finish_non_exhaustive()
+    }
+}
+
+impl Veks {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        upstream: Option<Arc<dyn Upstream>>,
+        trust: Arc<TrustHolder>,
+        mode: Mode,
+    ) -> Self {
+        let (memory, flights) = (Mutex::default(), Flights::default());
+        Self { archive: Archive::new(store), upstream, trust, mode, memory, flights }
+    }
+
+    /// How many certificates are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// What is held for a report, without asking anybody. Blocks for as long as the store reads.
+    pub(crate) fn held_for(&self, wanted: &VekKey) -> Option<VekCertificate> {
+        let names = names(wanted);
+        names.iter().find_map(|name| self.held(&key(name), &self.trust.current().anchors, name))
+    }
+
+    /// The certificate of a chip and TCB, from memory, the store, or upstream.
+    ///
+    /// # Errors
+    /// [`NotServed`].
+    pub async fn get(self: &Arc<Self>, name: &VcekName) -> Result<VekCertificate, NotServed> {
+        let (veks, name, key) = (Arc::clone(self), name.clone(), key(name));
+        if let Some(known) = self.in_memory_for(&key) {
+            return Ok(known);
+        }
+        let flight = async move { veks.find(name, key).await };
+        self.flights.join(key, flight).await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    /// For a report: of all names that it could mean.
+    ///
+    /// # Errors
+    /// [`NotServed`]: the last.
+    pub(crate) async fn get_for(self: &Arc<Self>, wanted: &VekKey) -> Result<VekCertificate, NotServed> {
+        let mut last = NotServed::Unknown;
+        for name in names(wanted) {
+            match self.get(&name).await {
+                Ok(found) => return Ok(found),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn find(self: Arc<Self>, name: VcekName, key: Key) -> Result<VekCertificate, NotServed> {
+        let (veks, stored_name) = (Arc::clone(&self), name.clone());
+        let stored = tokio::task::spawn_blocking(move || {
+            let anchors = veks.trust.current().anchors.clone();
+            veks.held(&key, &anchors, &stored_name)
+        });
+        if let Ok(Some(stored)) = stored.await {
+            return Ok(stored);
+        }
+        let upstream = match (&self.upstream, self.mode) {
+            (Some(upstream), Mode::Lazy) => Arc::clone(upstream),
+            _ => return Err(NotServed::NotHeld),
+        };
+        let der = match upstream.fetch(&Wanted::Vcek(name.clone())).await {
+            Ok(Fetched::Vcek(der)) => der,
+            Ok(_) => return Err(NotServed::Refused { code: "other-kind".to_owned() }),
+            Err(UpstreamError::Unknown { .. } | UpstreamError::NotOffered) => return Err(NotServed::Unknown),
+            Err(error) => {
+                tracing::warn!(upstream = upstream.name(), product = %name.product, %error, "no VCEK certificate came");
+                return Err(NotServed::Passing { code: error.code() });
+            }
+        };
+        let keep = tokio::task::spawn_blocking(move || self.take(&name, &key, &der));
+        keep.await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    /// Verifies a certificate that came, and makes it durable before anybody gets it.
+    fn take(&self, name: &VcekName, key: &Key, der: &[u8]) -> Result<VekCertificate, NotServed> {
+        let anchors = self.trust.current().anchors.clone();
+        let verified = verified(name, der, &anchors).map_err(|code| {
+            tracing::warn!(product = %name.product, code, "a VCEK certificate was refused");
+            NotServed::Refused { code }
+        })?;
+        self.archive.keep_vcek(key, der).map_err(|error| {
+            tracing::error!(%error, "a VCEK certificate was not kept");
+            NotServed::Passing { code: "store" }
+        })?;
+        self.remember(*key, verified.clone());
+        Ok(verified)
+    }
+
+    fn held(&self, key: &Key, anchors: &TrustAnchors, name: &VcekName) -> Option<VekCertificate> {
+        if let Some(known) = self.in_memory_for(key) {
+            return Some(known);
+        }
+        let der = self
+            .archive
+            .vcek(key)
+            .map_err(|error| tracing::error!(%error, "a VCEK certificate was not read"))
+            .ok()??;
+        let verified = verified(name, &der, anchors)
+            .map_err(|code| tracing::warn!(code, "a stored VCEK certificate is not used"))
+            .ok()?;
+        self.remember(*key, verified.clone());
+        Some(verified)
+    }
+
+    fn in_memory_for(&self, key: &Key) -> Option<VekCertificate> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn remember(&self, key: Key, vek: VekCertificate) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.len() >= MAX_IN_MEMORY {
+            // The store has them all.
+            memory.clear();
+        }
+        memory.insert(key, vek);
+    }
+}
+
+/// Verifies that a certificate is genuine and the one that was asked for.
+fn verified(name: &VcekName, der: &[u8], anchors: &TrustAnchors) -> Result<VekCertificate, String> {
+    let vek = verify_vek(der, anchors)
+        .map_err(|errors| errors.first().map_or("not-genuine", |error| error.code()).to_owned())?;
+    if is_of(&vek, name) {
+        Ok(VekCertificate { vek: Arc::new(vek), der: der.into() })
+    } else {
+        Err("vcek-of-another-chip-or-tcb".to_owned())
+    }
+}
+
+fn is_of(vek: &VerifiedVek, name: &VcekName) -> bool {
+    vek.kind() == SigningKey::Vcek
+        && vek.product() == name.product
+        && vek.tcb == name.tcb
+        && vek.chip_id().is_some_and(|chip| *chip == padded(&name.hwid))
+}
+
+fn padded(hwid: &[u8]) -> [u8; 64] {
+    let mut chip = [0; 64];
+    for (to, from) in chip.iter_mut().zip(hwid) {
+        *to = *from;
+    }
+    chip
+}
+
+fn key(name: &VcekName) -> Key {
+    let fmc = name.tcb.fmc.map_or([0, 0], |fmc| [1, fmc]);
+    let others = [name.tcb.boot_loader, name.tcb.tee, name.tcb.snp, name.tcb.microcode];
+    sha256(&[LABEL, name.product.as_str().as_bytes(), &padded(&name.hwid), &fmc, &others])
+}
+
+/// What a report could mean: one of version 2 does not name its product, and Milan and Genoa write alike.
+fn names(wanted: &VekKey) -> Vec<VcekName> {
+    if wanted.kind != SigningKey::Vcek || wanted.chip_id == [0; 64] {
+        return Vec::new();
+    }
+    let product = |product: &Product| wanted.product.is_none_or(|named| named == *product);
+    Product::ALL
+        .into_iter()
+        .filter(product)
+        .filter_map(|product| {
+            let (chip, rest) = wanted.chip_id.split_at_checked(product.chip_id_size())?;
+            let (tcb, reserved_zero) = TcbVersion(wanted.reported_tcb).read(product.tcb_layout());
+            let fits = reserved_zero && rest.iter().all(|byte| *byte == 0);
+            fits.then(|| VcekName { product, hwid: chip.to_vec(), tcb })
+        })
+        .collect()
+}
