@@ -32,6 +32,8 @@ use crate::vendor_date::VendorDate;
 const POLL: Duration = Duration::from_secs(1);
 /// Keys rotate in days; under `--dev` a minute is a short wait.
 const KEY_PASS: Duration = Duration::from_secs(60);
+/// Documents are due after a day; a failed refresh is tried again with the next pass.
+const REFRESH_PASS: Duration = Duration::from_secs(300);
 /// Simulated collateral is a day old at most.
 const SILICON_PASS: Duration = Duration::from_secs(600);
 
@@ -162,9 +164,6 @@ impl App {
         let vendor_date = VendorDate::new(Arc::clone(&store));
         let newest = vendor_date.advance(collateral.newest_vendor_date()).map_err(StartError::Store)?;
         check_clock(&config, &clock, newest, &counters)?;
-        let registry =
-            Registry::open(Arc::clone(&store), master, &config, clock.clone(), Arc::clone(&counters));
-        let registry = registry.map_err(StartError::Registry)?;
         let identity = HardwareIdentity::new(
             Foundation {
                 store: Arc::clone(&store),
@@ -173,9 +172,13 @@ impl App {
                 cache: Arc::clone(&chain_cache),
                 clock: clock.clone(),
             },
+            Arc::clone(&master),
             LibraryOptions::default(),
         );
         identity.library.load().map_err(StartError::Store)?;
+        let registry =
+            Registry::open(Arc::clone(&store), master, &config, clock.clone(), Arc::clone(&counters));
+        let registry = registry.map_err(StartError::Registry)?;
         let auth = Authenticator::new(&config, dev_token, clock.clone(), Arc::clone(&counters));
         Ok(Self {
             audit: Audit::new(Arc::clone(&store), config.audit_durable, Arc::clone(&counters)),
@@ -210,6 +213,7 @@ impl App {
     fn start_tasks(self: &Arc<Self>) {
         every(POLL, Arc::downgrade(self), Self::poll);
         every(KEY_PASS, Arc::downgrade(self), Self::advance_keys);
+        refresh_every(REFRESH_PASS, Arc::downgrade(self));
         if self.config.dev {
             every(SILICON_PASS, Arc::downgrade(self), Self::publish_silicon);
         }
@@ -272,6 +276,21 @@ fn every(period: Duration, app: Weak<App>, work: fn(&App)) {
             if tokio::task::spawn_blocking(move || work(&app)).await.is_err() {
                 tracing::error!("a background task failed");
             }
+        }
+    });
+}
+
+/// Asks upstreams for what is due, again and again, until the app is gone.
+fn refresh_every(period: Duration, app: Weak<App>) {
+    tokio::spawn(async move {
+        loop {
+            let Some(app) = app.upgrade() else { return };
+            app.identity.library.refresh().await;
+            if let Err(error) = app.identity.platforms.refresh().await {
+                tracing::error!(%error, "platforms were not looked through");
+            }
+            drop(app);
+            tokio::time::sleep(period).await;
         }
     });
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use assay_appraisal::{
-    ActivePolicy, Appraisal, AttestationType, CollateralSource, DecisionRecord, Endorsements, Moment,
-    Provider, Refusal, RefusalClass, Request, TokenBody, Verifier, appraise,
+    ActivePolicy, Appraisal, AttestationType, DecisionRecord, Endorsements, Moment, Provider, Refusal,
+    RefusalClass, Request, TokenBody, Verifier, appraise,
 };
 use assay_collateral::CollateralFolder;
 use assay_policy::RuleRef;
@@ -13,13 +13,12 @@ use assay_token::lifecycle::Purpose;
 use assay_token::{Header, TokenError, issue, issue_unsecured};
 use assay_verify::Report;
 use assay_verify::claims::TcbVerdict;
-use assay_verify::intel::{Collateral, PlatformKey};
-use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 
 use crate::app::App;
 use crate::audit::{Judged, Materials};
 use crate::auth::Caller;
 use crate::clock::seconds;
+use crate::endorsements::{Missing, Sources};
 use crate::random::{self, NoRandomness};
 use crate::registry::ProviderSnapshot;
 
@@ -36,6 +35,8 @@ pub struct Attested {
     pub tcb: Option<TcbVerdict>,
     /// The rule that decided; for readers of the provider only.
     pub deciding_rule: Option<RuleRef>,
+    /// What nobody here has and would have been needed.
+    pub(crate) missing: Option<Missing>,
     /// The decision on evidence that is not genuine, which is recorded only once the caller is known.
     unrecorded: Option<Box<Unrecorded>>,
 }
@@ -81,23 +82,9 @@ pub enum AttestError {
     Random(NoRandomness),
 }
 
-/// Verified collateral of files, as the appraisal asks for it.
+/// Verified collateral of files.
 #[derive(Clone, Debug)]
 pub struct HeldCollateral(pub Arc<CollateralFolder>);
-
-impl CollateralSource for HeldCollateral {
-    fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
-        self.0.find(platform)
-    }
-
-    fn find_veks(&self, key: &VekKey) -> Vec<VekCertificate> {
-        self.0.find_veks(key)
-    }
-
-    fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
-        self.0.amd_crls()
-    }
-}
 
 /// Appraises a request, signs the answer and records the decision. With durable decisions the record is on disk when this
 /// returns.
@@ -107,7 +94,7 @@ impl CollateralSource for HeldCollateral {
 pub async fn attest(
     app: &App,
     provider: &ProviderSnapshot,
-    request: Request,
+    request: &Request,
     caller: &Caller,
 ) -> Result<Attested, AttestError> {
     let moment = Moment { now: app.clock.now(), token_id: random::bytes().map_err(AttestError::Random)? };
@@ -124,22 +111,24 @@ pub async fn attest(
         app.look_for_silicon();
     }
     let trust = app.trust.current();
+    let sources = Sources::new(app);
     let verifier = Verifier {
         anchors: &trust.anchors,
         cache: &app.chain_cache,
-        collateral: &app.collateral,
+        collateral: &sources,
         snp: &trust.snp,
         challenges: &app.challenges,
     };
     // A tenth of a millisecond, and with RSA-2048 two more for the signature (docs/performance.md): less than a hand-over
     // to another thread and back would add to the answer while others wait for this one's core anyway.
-    let appraisal = appraise(&request, &asked, &verifier, &moment);
+    let appraisal = appraise(request, &asked, &verifier, &moment);
     drop(trust);
     let (answer, appraisal) = sign(provider, appraisal, seconds(moment.now))?;
     if request.draft_policy.is_some() {
         app.counters.drafts.increment();
     }
-    let record_id = match is_recorded(&answer, &request, caller) {
+    let missing = sources.missing();
+    let record_id = match is_recorded(&answer, request, caller) {
         true => {
             // A draft's text came with the request, and its digest is in the record.
             let policy = request.draft_policy.is_none().then_some(&policy.active);
@@ -150,7 +139,7 @@ pub async fn attest(
     let Appraisal { report, tcb, deciding_rule, record, endorsements, .. } = appraisal;
     let refused = record_id.is_none() && is_of(&answer, &[RefusalClass::Evidence]);
     let unrecorded = refused.then(|| Box::new(Unrecorded { record, endorsements }));
-    Ok(Attested { token: answer, record_id, report, tcb, deciding_rule, unrecorded })
+    Ok(Attested { token: answer, record_id, report, tcb, deciding_rule, missing, unrecorded })
 }
 
 /// Signs what was permitted; the record learns with which key.
@@ -213,7 +202,7 @@ async fn append(
 /// What judged and is kept beside the decision.
 fn judged<'a>(app: &App, endorsements: &'a Endorsements) -> Option<Judged<'a>> {
     match endorsements {
-        Endorsements::Intel(set) => app.collateral.0.raw(&set.digest).map(Judged::Intel),
+        Endorsements::Intel(_) => crate::endorsements::raw(app, endorsements).map(Judged::Intel),
         Endorsements::Amd(amd) => endorsements.digest().map(|_| Judged::Amd(amd)),
         Endorsements::None => None,
     }

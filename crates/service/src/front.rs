@@ -184,11 +184,26 @@ impl Front {
     }
 
     /// The vendors' routes have answers of their own kind: too many requests are an empty 503, which their clients retry.
-    async fn vendors_route(&self, parts: &Parts, path: identity::Path<'_>, source: Source) -> Reply {
+    async fn vendors_route(
+        &self,
+        parts: &Parts,
+        path: identity::Path<'_>,
+        source: Source,
+        body: &mut Incoming,
+    ) -> Reply {
         if self.take(&self.sources, source, "from this address").is_err() {
             return Reply::passing();
         }
+        let mut share = self.bodies.share(source);
+        let body = match path.takes_body() && parts.method == http::Method::POST {
+            true => {
+                let time = Duration::from_secs(self.app.config.limits.body_timeout_seconds.into());
+                body::read(body, identity::MAX_BODY, time, &mut share).await.ok()
+            }
+            false => None,
+        };
         let asked = identity::Asked {
+            body,
             method: &parts.method,
             path,
             query: parts.uri.query(),
@@ -305,7 +320,7 @@ impl Service for Front {
         let id = RequestId::of(&parts.headers);
         let source = Source::from(source);
         if let Some(path) = identity::find(parts.uri.path()) {
-            let reply = self.vendors_route(&parts, path, source).await;
+            let reply = self.vendors_route(&parts, path, source, &mut body).await;
             self.record_vendors_route(&parts, path.label(), &reply, &id, since);
             if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
                 body::discard(body);

@@ -13,6 +13,7 @@ pub mod config;
 pub mod counters;
 pub mod dev;
 pub mod egress;
+mod endorsements;
 mod files;
 mod front;
 pub mod identity;

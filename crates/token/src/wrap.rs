@@ -1,4 +1,4 @@
-//! Private keys at rest: AES-256-GCM under a master key, bound to where they belong.
+//! Private keys, and data that must not be read, at rest: AES-256-GCM under a master key, bound to where they belong.
 //!
 //! ```text
 //! "AKW" 01 | id of the master key (8) | nonce (12) | ciphertext | tag (16)
@@ -25,6 +25,8 @@ const TAG_BYTES: usize = 16;
 /// Keeps ids and bindings of this use apart from any other use of the same bytes.
 const ID_LABEL: &[u8] = b"assay master key id v1\0";
 const AAD_LABEL: &[u8] = b"assay key wrap v1\0";
+const DATA_MAGIC: [u8; 4] = *b"ADS\x01";
+const DATA_LABEL: &[u8] = b"assay data seal v1\0";
 
 /// The key under which private keys are wrapped; wiped when dropped.
 pub struct MasterKey {
@@ -102,7 +104,7 @@ impl fmt::Debug for MasterKey {
 /// # Errors
 /// [`TokenError::EnvelopeMalformed`].
 pub fn master_key_id(envelope: &[u8]) -> Result<String, TokenError> {
-    open_envelope(envelope).map(|envelope| hex::encode(envelope.id))
+    open_envelope(envelope, &MAGIC).map(|envelope| hex::encode(envelope.id))
 }
 
 /// Wraps a private key under a random nonce.
@@ -110,14 +112,44 @@ pub fn master_key_id(envelope: &[u8]) -> Result<String, TokenError> {
 /// # Errors
 /// [`TokenError::Crypto`] if the system gives no randomness.
 pub fn wrap(master: &MasterKey, plaintext: &[u8], binding: &Binding<'_>) -> Result<Vec<u8>, TokenError> {
+    encrypt(master, plaintext, &MAGIC, aad(&master.id, binding))
+}
+
+/// Seals data that is no key, such as what identifies a platform, bound to what it is and where it belongs.
+///
+/// # Errors
+/// [`TokenError::Crypto`] if the system gives no randomness.
+pub fn seal(master: &MasterKey, plaintext: &[u8], purpose: &str, name: &str) -> Result<Vec<u8>, TokenError> {
+    encrypt(master, plaintext, &DATA_MAGIC, data_aad(&master.id, purpose, name))
+}
+
+/// Opens what [`seal`] made.
+///
+/// # Errors
+/// As [`unwrap`].
+pub fn open_sealed(
+    master: &MasterKey,
+    envelope: &[u8],
+    purpose: &str,
+    name: &str,
+) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+    decrypt(master, &open_envelope(envelope, &DATA_MAGIC)?, data_aad(&master.id, purpose, name))
+}
+
+fn encrypt(
+    master: &MasterKey,
+    plaintext: &[u8],
+    magic: &[u8; 4],
+    aad: Vec<u8>,
+) -> Result<Vec<u8>, TokenError> {
     // Room for the tag from the start: growing would leave a copy of the plaintext behind.
     let mut sealed = Vec::with_capacity(plaintext.len().saturating_add(TAG_BYTES));
     sealed.extend_from_slice(plaintext);
     let nonce = master
         .cipher()?
-        .seal_in_place_append_tag(Aad::from(aad(&master.id, binding)), &mut sealed)
+        .seal_in_place_append_tag(Aad::from(aad), &mut sealed)
         .map_err(|_| TokenError::Crypto { operation: "wrap key" })?;
-    Ok([&MAGIC[..], &master.id, nonce.as_ref(), &sealed].concat())
+    Ok([&magic[..], &master.id, nonce.as_ref(), &sealed].concat())
 }
 
 /// Opens an envelope.
@@ -130,7 +162,15 @@ pub fn unwrap(
     envelope: &[u8],
     binding: &Binding<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
-    let Envelope { id, nonce, sealed } = open_envelope(envelope)?;
+    decrypt(master, &open_envelope(envelope, &MAGIC)?, aad(&master.id, binding))
+}
+
+fn decrypt(
+    master: &MasterKey,
+    envelope: &Envelope<'_>,
+    aad: Vec<u8>,
+) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+    let Envelope { id, nonce, sealed } = *envelope;
     if id != master.id {
         return Err(TokenError::WrongMasterKey { expected: hex::encode(id), given: master.id() });
     }
@@ -138,7 +178,7 @@ pub fn unwrap(
     let mut buffer = Zeroizing::new(sealed.to_vec());
     let length = master
         .cipher()?
-        .open_in_place(nonce, Aad::from(aad(&master.id, binding)), buffer.as_mut_slice())
+        .open_in_place(nonce, Aad::from(aad), buffer.as_mut_slice())
         .map_err(|_| TokenError::EnvelopeRejected)?
         .len();
     buffer.truncate(length);
@@ -164,9 +204,9 @@ struct Envelope<'a> {
     sealed: &'a [u8],
 }
 
-fn open_envelope(envelope: &[u8]) -> Result<Envelope<'_>, TokenError> {
+fn open_envelope<'a>(envelope: &'a [u8], magic: &[u8; 4]) -> Result<Envelope<'a>, TokenError> {
     let parts = || {
-        let rest = envelope.strip_prefix(&MAGIC)?;
+        let rest = envelope.strip_prefix(magic)?;
         let (id, rest) = rest.split_at_checked(ID_BYTES)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
         (sealed.len() >= TAG_BYTES).then_some(Envelope { id, nonce, sealed })
@@ -176,14 +216,17 @@ fn open_envelope(envelope: &[u8]) -> Result<Envelope<'_>, TokenError> {
 
 /// Every field with its length before it, so that no two bindings give the same bytes.
 fn aad(id: &[u8], binding: &Binding<'_>) -> Vec<u8> {
-    let mut aad = AAD_LABEL.to_vec();
-    for field in [
-        &MAGIC[..],
-        id,
-        binding.provider.as_bytes(),
-        binding.kid.as_bytes(),
-        binding.purpose.as_str().as_bytes(),
-    ] {
+    let Binding { provider, kid, purpose } = *binding;
+    fields(AAD_LABEL, &[&MAGIC, id, provider.as_bytes(), kid.as_bytes(), purpose.as_str().as_bytes()])
+}
+
+fn data_aad(id: &[u8], purpose: &str, name: &str) -> Vec<u8> {
+    fields(DATA_LABEL, &[&DATA_MAGIC, id, purpose.as_bytes(), name.as_bytes()])
+}
+
+fn fields(label: &[u8], fields: &[&[u8]]) -> Vec<u8> {
+    let mut aad = label.to_vec();
+    for field in fields {
         aad.extend_from_slice(&u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
         aad.extend_from_slice(field);
     }

@@ -12,7 +12,7 @@
 
 use assay_token::TokenError;
 use assay_token::lifecycle::Purpose;
-use assay_token::wrap::{Binding, MasterKey, master_key_id, rewrap, unwrap, wrap};
+use assay_token::wrap::{Binding, MasterKey, master_key_id, open_sealed, rewrap, seal, unwrap, wrap};
 use proptest::prelude::*;
 
 const HERE: Binding<'static> = Binding { provider: "contoso", kid: "k1", purpose: Purpose::AttestationToken };
@@ -118,5 +118,30 @@ proptest! {
         let mut envelope = b"AKW\x01".to_vec();
         envelope.extend(bytes);
         prop_assert!(unwrap(&master(1), &envelope, &HERE).is_err());
+    }
+}
+
+#[test]
+fn sealed_data_opens_only_where_it_belongs() {
+    let (master, other) = (MasterKey::generate().unwrap(), MasterKey::generate().unwrap());
+    let sealed = seal(&master, b"an identifier", "platform", "one").unwrap();
+    assert_eq!(open_sealed(&master, &sealed, "platform", "one").unwrap().as_slice(), b"an identifier");
+    let opened = |purpose, name| open_sealed(&master, &sealed, purpose, name).map(drop);
+    assert_eq!(opened("platform", "two"), Err(TokenError::EnvelopeRejected));
+    assert_eq!(opened("manifest", "one"), Err(TokenError::EnvelopeRejected));
+    let error = open_sealed(&other, &sealed, "platform", "one").unwrap_err();
+    assert!(matches!(error, TokenError::WrongMasterKey { .. }));
+    // A wrapped key is no sealed data, nor the reverse.
+    let binding = Binding { provider: "platform", kid: "one", purpose: Purpose::AttestationToken };
+    assert_eq!(unwrap(&master, &sealed, &binding).map(drop), Err(TokenError::EnvelopeMalformed));
+    let wrapped = wrap(&master, b"a key", &binding).unwrap();
+    assert_eq!(
+        open_sealed(&master, &wrapped, "platform", "one").map(drop),
+        Err(TokenError::EnvelopeMalformed)
+    );
+    for at in 0..sealed.len() {
+        let mut broken = sealed.clone();
+        broken[at] ^= 1;
+        assert!(open_sealed(&master, &broken, "platform", "one").is_err(), "byte {at}");
     }
 }

@@ -66,7 +66,7 @@ async fn a_development_service_attests_and_remembers() {
         (provider.jku.as_str(), provider.trust_model),
         ("https://localhost:8443/certs", TrustModel::Aad)
     );
-    let attested = attest(&app, &provider, request(&app), &Caller::Anonymous).await.unwrap();
+    let attested = attest(&app, &provider, &request(&app), &Caller::Anonymous).await.unwrap();
     let token = claims(&app, &attested.token.unwrap());
     assert_eq!(token["x-assay-dev"], true);
     assert_eq!(token["x-assay-simulated"], true);
@@ -86,7 +86,7 @@ async fn a_development_service_attests_and_remembers() {
     // The snapshot that a request holds does not change; the next one sees the new policy.
     let provider = app.registry.default_provider().unwrap();
     assert_eq!(provider.policy(AttestationType::SgxEnclave).unwrap().jws(), unsigned(DENY));
-    let attested = attest(&app, &provider, request(&app), &Caller::Anonymous).await.unwrap();
+    let attested = attest(&app, &provider, &request(&app), &Caller::Anonymous).await.unwrap();
     assert_eq!(attested.token, Err(Refusal::Denied));
     assert!(attested.record_id.is_some());
     assert_eq!(app.counters.records.get(), 2);
@@ -128,7 +128,7 @@ async fn what_leaves_a_row() {
     ];
     for (name, request, caller, permitted, expected) in cases {
         let before = rows();
-        let attested = attest(&app, &provider, request, caller).await.unwrap();
+        let attested = attest(&app, &provider, &request, caller).await.unwrap();
         assert_eq!(attested.token.is_ok(), permitted, "{name}: {:?}", attested.token);
         assert_eq!(rows() - before, expected, "{name}");
         assert_eq!(attested.record_id.is_some(), expected == 1, "{name}");
@@ -148,11 +148,11 @@ async fn an_answer_that_cannot_be_recorded_is_not_given() {
     let app = App::with_store(config, clock, master, store.clone(), None).unwrap();
     let provider = app.registry.default_provider().unwrap();
     store.refuse_writes(Some(StoreError::Full));
-    let error = attest(&app, &provider, request(&app), &Caller::Anonymous).await.unwrap_err();
+    let error = attest(&app, &provider, &request(&app), &Caller::Anonymous).await.unwrap_err();
     assert_eq!(error, crate::attest::AttestError::Recording(StoreError::Full));
     assert_eq!(app.counters.record_failures.get(), 1);
     store.refuse_writes(None);
-    assert!(attest(&app, &provider, request(&app), &Caller::Anonymous).await.unwrap().token.is_ok());
+    assert!(attest(&app, &provider, &request(&app), &Caller::Anonymous).await.unwrap().token.is_ok());
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_decision_is_exported_whole_and_the_log_holds_together() {
     let provider = app.registry.default_provider().unwrap();
     let mut ids = Vec::new();
     for _ in 0..3 {
-        let attested = attest(&app, &provider, request(&app), &Caller::Anonymous).await.unwrap();
+        let attested = attest(&app, &provider, &request(&app), &Caller::Anonymous).await.unwrap();
         ids.push(attested.record_id.unwrap());
     }
     let out = folder.path().join("out");
@@ -204,7 +204,7 @@ async fn many_at_once_are_written_together() {
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let (app, provider, asked) = (Arc::clone(&app), Arc::clone(&provider), asked.clone());
-            tokio::spawn(async move { attest(&app, &provider, asked, &Caller::Anonymous).await.unwrap() })
+            tokio::spawn(async move { attest(&app, &provider, &asked, &Caller::Anonymous).await.unwrap() })
         })
         .collect();
     let mut ids = std::collections::HashSet::new();
@@ -246,7 +246,7 @@ async fn a_challenge_makes_evidence_fresh() {
         challenge: Some(challenge.text.clone()),
         ..request(&app)
     };
-    let attested = attest(&app, &provider, asked, &Caller::Anonymous).await.unwrap();
+    let attested = attest(&app, &provider, &asked, &Caller::Anonymous).await.unwrap();
     assert_eq!(claims(&app, &attested.token.unwrap())["x-assay-freshness"], "challenge");
     use assay_appraisal::ChallengeCheck;
     let at = |seconds: i64| app.challenges.is_ours(&challenge.text, UnixTime(app.clock.now().0 + seconds));
@@ -350,7 +350,7 @@ async fn a_backup_restores_everything_but_the_master_key() {
     let (data, copy, file) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("backup"));
     let app = start(&data).await;
     let provider = app.registry.default_provider().unwrap();
-    let attested = attest(&app, &provider, request(&app), &Caller::Anonymous).await.unwrap();
+    let attested = attest(&app, &provider, &request(&app), &Caller::Anonymous).await.unwrap();
     let made = crate::backup::backup(&app.config, &file).unwrap();
     assert!(made.keep.contains("dev/master.key"), "{}", made.keep);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

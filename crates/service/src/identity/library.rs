@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 use assay_collateral::document::{Document, DocumentError, RawDocument, Trust};
 use assay_collateral::shelf::{Backwards, Held, Placed, Shelf};
 use assay_collateral::state::{Schedule, State};
-use assay_collateral::subject::{Selection, Subject, Track};
+use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
 use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, Wanted};
 use assay_store::{ChangeMark, Revision, Store, StoreError};
 use assay_verify::cache::ChainCache;
@@ -153,6 +153,7 @@ impl std::fmt::Debug for Library {
 }
 
 /// What a library is built on.
+#[derive(Clone)]
 pub(crate) struct Foundation {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
@@ -299,6 +300,14 @@ impl Library {
         Some(Served { document: Arc::clone(&held.document), state })
     }
 
+    /// Has a document brought for a platform that registered, also where strangers' questions lead to no upstream.
+    pub(crate) async fn bring(self: &Arc<Self>, subject: Subject, selection: Selection) {
+        if self.options.mode != Mode::Offline {
+            // What failed is in the log and in the list of failures.
+            let _ = self.fetch(subject, selection).await;
+        }
+    }
+
     /// Asks upstream, once for all who ask at the same time.
     async fn fetch(self: &Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
         if let Some(failure) = self.failure(subject, selection)
@@ -410,7 +419,10 @@ impl Library {
         if self.options.mode == Mode::Offline || self.upstream.is_none() {
             return 0;
         }
-        let due = self.due();
+        let mut due = self.due();
+        // Attestation needs them, and nobody asks for them.
+        let missing = |subject: &Subject| self.held(*subject, Selection::default()).is_none();
+        due.extend(amd_lists().filter(missing).map(|subject| (subject, Selection::default())));
         for (subject, selection) in &due {
             // What failed is in the log and in the list of failures.
             let _ = self.fetch(*subject, *selection).await;
@@ -418,13 +430,30 @@ impl Library {
         due.len()
     }
 
+    /// Asks again for everything that is held, due or not. Gives how many were asked for.
+    pub(crate) async fn refresh_all(self: &Arc<Self>) -> usize {
+        if self.options.mode == Mode::Offline || self.upstream.is_none() {
+            return 0;
+        }
+        let all = self.questions(|_| true);
+        for (subject, selection) in &all {
+            // What failed is in the log and in the list of failures.
+            let _ = self.fetch(*subject, *selection).await;
+        }
+        all.len()
+    }
+
     /// What upstream should be asked for: lists of revoked certificates first.
     fn due(&self) -> Vec<(Subject, Selection)> {
+        self.questions(State::wants_refresh)
+    }
+
+    fn questions(&self, counts: impl Fn(State) -> bool) -> Vec<(Subject, Selection)> {
         let (shelf, now) = (self.shelf.load(), self.clock.now());
         let mut due: Vec<(Subject, Selection)> = Vec::new();
         for (subject, tracks, held) in shelf.iter() {
             let state = State::of(Some((&held.document, held.checked)), now, &self.options.schedule);
-            if !state.wants_refresh() {
+            if !counts(state) {
                 continue;
             }
             let number = held.document.evaluation_number.map(Selection::Number);

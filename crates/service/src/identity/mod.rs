@@ -5,31 +5,46 @@
 //! request -> routes -> pcs | kds -> library | veks -> shelf | store | upstream -> verify -> store -> shelf -> reply
 //! ```
 
+pub mod administration;
+mod bring;
 mod kds;
 pub mod library;
+mod pckcert;
 mod pcs;
 mod persist;
+pub mod platforms;
 mod query;
 mod reply;
 mod routes;
+mod sets;
 mod single_flight;
 pub mod veks;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_collateral::subject::{Selection, Subject};
+use assay_collateral::document::Content;
+use assay_collateral::subject::{Selection, Subject, amd_lists};
 use assay_collateral::upstream::{Family, Fetched, Upstream, Wanted};
 use assay_verify::UnixTime;
+use assay_verify::cache::ChainCache;
+use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::snp::AmdCrl;
 
 use crate::clock::Clock;
 
+use assay_token::wrap::MasterKey;
 use library::{Foundation, Library, LibraryOptions, Mode};
+use platforms::{Parts, Platforms};
 use reply::Refusal;
+use sets::Sets;
 use veks::Veks;
 
 pub(crate) use reply::Reply;
 pub(crate) use routes::{Asked, Path, answer, find};
+
+/// A manifest in hexadecimal, and what stands around it.
+pub(crate) const MAX_BODY: usize = 128 * 1024;
 
 /// Intel's list of families changes with new processors.
 const FAMILIES_LIFE: i64 = 24 * 60 * 60;
@@ -41,18 +56,42 @@ pub struct HardwareIdentity {
     pub library: Arc<Library>,
     /// Certificates of AMD's chips.
     pub veks: Arc<Veks>,
+    /// Intel's platforms.
+    pub platforms: Arc<Platforms>,
     upstream: Option<Arc<dyn Upstream>>,
     clock: Clock,
     families: Mutex<Option<(UnixTime, Arc<[Family]>)>>,
+    sets: Sets,
+    cache: Arc<ChainCache>,
 }
 
 impl HardwareIdentity {
-    pub(crate) fn new(foundation: Foundation, options: LibraryOptions) -> Self {
-        let Foundation { store, upstream, trust, clock, .. } = &foundation;
-        let veks = Veks::new(Arc::clone(store), upstream.clone(), Arc::clone(trust), options.mode);
-        let (upstream, clock) = (upstream.clone(), clock.clone());
+    pub(crate) fn new(foundation: Foundation, master: Arc<MasterKey>, options: LibraryOptions) -> Self {
+        let Foundation { store, upstream, trust, cache, clock } = foundation.clone();
+        let mode = options.mode;
+        let veks = Veks::new(Arc::clone(&store), upstream.clone(), Arc::clone(&trust), mode);
         let library = Arc::new(Library::new(foundation, options));
-        Self { library, veks: Arc::new(veks), upstream, clock, families: Mutex::default() }
+        let parts = Parts {
+            store,
+            master,
+            upstream: upstream.clone(),
+            library: Arc::clone(&library),
+            trust,
+            cache: Arc::clone(&cache),
+            clock: clock.clone(),
+            mode,
+        };
+        let platforms = Arc::new(Platforms::new(parts));
+        Self {
+            library,
+            veks: Arc::new(veks),
+            platforms,
+            upstream,
+            clock,
+            families: Mutex::default(),
+            sets: Sets::default(),
+            cache,
+        }
     }
 
     /// The time.
@@ -63,6 +102,37 @@ impl HardwareIdentity {
     /// What is meant by who names no version.
     pub(crate) fn default_selection(&self) -> Selection {
         Selection::default()
+    }
+
+    /// The collateral of a family, from the documents that are held.
+    pub(crate) fn set(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
+        let anchors = self.library.anchors();
+        self.sets.find(&self.library.shelf(), platform, &anchors, &self.cache)
+    }
+
+    /// The documents of a set that was put together here.
+    pub(crate) fn raw_set(&self, digest: &[u8; 32]) -> Option<Arc<RawCollateral>> {
+        self.sets.raw(digest)
+    }
+
+    /// Asks upstream for what a set of this family lacks. Gives whether it is complete now.
+    pub(crate) async fn bring_set(&self, platform: &PlatformKey) -> bool {
+        for subject in sets::subjects(platform) {
+            if self.library.document(subject, Selection::default()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Every list of AMD's that is held.
+    pub(crate) fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
+        let shelf = self.library.shelf();
+        let list = |subject| match &shelf.get(subject, Selection::default())?.document.content {
+            Content::AmdCrl(list) => Some(Arc::clone(list)),
+            _ => None,
+        };
+        amd_lists().filter_map(list).collect()
     }
 
     /// The families of Intel's platforms: those that Intel lists, and those whose documents are held. Intel does not sign

@@ -69,7 +69,7 @@ impl<'a> Query<'a> {
 }
 
 /// `None` for what is not encoded correctly. A plus sign stands for itself.
-fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+pub(super) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }

@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     Gone(String),
     /// 413: the request is too large.
     TooLarge,
+    /// 460 of Intel's PCCS: what was brought is not genuine, in part or whole; says which.
+    Integrity(String),
     /// 461 of Intel's PCCS: the platform is not known.
     PlatformUnknown,
     /// 462 of Intel's PCCS: the platform is known, and has no certificate for this TCB.
@@ -121,6 +123,7 @@ impl Refusal {
             Self::Method(_) => 405,
             Self::Gone(_) => 410,
             Self::TooLarge => 413,
+            Self::Integrity(_) => 460,
             Self::PlatformUnknown => 461,
             Self::NoCertificate => 462,
             Self::Internal => 500,
@@ -132,7 +135,7 @@ impl Refusal {
     fn sentence(&self) -> &str {
         match self {
             Self::Malformed(sentence) => sentence,
-            Self::NotFound(sentence) | Self::Gone(sentence) => sentence,
+            Self::NotFound(sentence) | Self::Gone(sentence) | Self::Integrity(sentence) => sentence,
             Self::Unauthorized => "The token is missing or wrong.",
             Self::Method(_) => "This path does not have that method.",
             Self::TooLarge => "The request is too large.",
@@ -153,6 +156,7 @@ impl Refusal {
             Self::Method(_) => "MethodNotAllowed",
             Self::Gone(_) => "Gone",
             Self::TooLarge => "RequestTooLarge",
+            Self::Integrity(_) => "IntegrityError",
             Self::PlatformUnknown => "PlatformUnknown",
             Self::NoCertificate => "CertificateUnavailable",
             Self::Internal => "InternalError",

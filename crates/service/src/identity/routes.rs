@@ -2,12 +2,13 @@
 
 use assay_evidence::snp::SigningKey;
 use assay_verify::intel::single::{Enclave, Tee};
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::pcs::{self, Version};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
-use super::{HardwareIdentity, kds};
+use super::{HardwareIdentity, kds, pckcert};
 
 /// A document, whatever version of the interface it is asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ enum Endpoint {
     RootCrl,
     CrlByAddress,
     Families,
+    PckCertificate,
+    PckCertificates,
     AmdChain(SigningKey),
     AmdCrl(SigningKey),
     Vcek,
@@ -26,8 +29,16 @@ enum Endpoint {
     AzureCache,
 }
 
+impl Endpoint {
+    const fn takes_post(self) -> bool {
+        matches!(self, Self::PckCertificate | Self::PckCertificates)
+    }
+}
+
 /// Paths with their parameters in braces; `{v}` is `v3` or `v4`.
-const ROUTES: [(&str, Endpoint); 19] = [
+const ROUTES: [(&str, Endpoint); 21] = [
+    ("/sgx/certification/{v}/pckcert", Endpoint::PckCertificate),
+    ("/sgx/certification/{v}/pckcerts", Endpoint::PckCertificates),
     ("/sgx/certification/{v}/tcb", Endpoint::Tcb(Tee::Sgx)),
     ("/tdx/certification/{v}/tcb", Endpoint::Tcb(Tee::Tdx)),
     ("/sgx/certification/{v}/qe/identity", Endpoint::Enclave(Enclave::Qe)),
@@ -60,6 +71,11 @@ pub(crate) struct Path<'p> {
 }
 
 impl Path<'_> {
+    /// Whether a body may come along.
+    pub(crate) fn takes_body(&self) -> bool {
+        self.route.is_some_and(|(_, endpoint)| endpoint.takes_post())
+    }
+
     /// The route as metrics and logs name it.
     pub(crate) const fn label(&self) -> Option<&'static str> {
         match self.route {
@@ -74,7 +90,7 @@ pub(crate) fn find(path: &str) -> Option<Path<'_>> {
     let begins = |prefix: &&str| {
         path.split_at_checked(prefix.len()).is_some_and(|(head, _)| head.eq_ignore_ascii_case(prefix))
     };
-    if !PREFIXES.iter().any(|prefix| begins(prefix)) {
+    if !PREFIXES.iter().any(begins) {
         return None;
     }
     let found = ROUTES.iter().find_map(|(pattern, endpoint)| {
@@ -108,6 +124,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) path: Path<'a>,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
+    /// The body of a POST; `None` if it is too large or did not come.
+    pub(crate) body: Option<Bytes>,
 }
 
 /// Answers a request on a vendor's route.
@@ -120,11 +138,21 @@ pub(crate) async fn answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Rep
 
 async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Reply, Refusal> {
     let Some((_, endpoint)) = asked.path.route else { return Err(pcs::no_such_path()) };
-    if asked.method != Method::GET && asked.method != Method::HEAD {
-        return Err(Refusal::Method("GET"));
-    }
     let query = Query::parse(asked.query)?;
     let [first, second] = asked.path.parameters;
+    if let (Endpoint::PckCertificate | Endpoint::PckCertificates, true) =
+        (endpoint, asked.method == Method::POST)
+    {
+        let version = version(first).ok_or_else(pcs::no_such_path)?;
+        let body = asked.body.ok_or(Refusal::TooLarge)?;
+        return match endpoint {
+            Endpoint::PckCertificate => pckcert::certificate_for_manifest(identity, &body).await,
+            _ => pckcert::certificates_for_manifest(identity, version, &body).await,
+        };
+    }
+    if asked.method != Method::GET && asked.method != Method::HEAD {
+        return Err(Refusal::Method(if endpoint.takes_post() { "GET, POST" } else { "GET" }));
+    }
     match endpoint {
         Endpoint::AmdChain(kind) => kds::cert_chain(identity, first, kind),
         Endpoint::AmdCrl(kind) => kds::crl(identity, first, kind, asked.headers).await,
@@ -151,6 +179,8 @@ async fn intel_document(asked: pcs::Asked<'_>, endpoint: Endpoint) -> Result<Rep
         Endpoint::RootCrl => asked.root_crl().await,
         Endpoint::CrlByAddress => asked.crl_by_address().await,
         Endpoint::Families => asked.families().await,
+        Endpoint::PckCertificate => pckcert::certificate(asked.identity, &asked.query).await,
+        Endpoint::PckCertificates => pckcert::certificates(asked.identity, asked.version, &asked.query).await,
         Endpoint::AmdChain(_)
         | Endpoint::AmdCrl(_)
         | Endpoint::Vcek

@@ -1,21 +1,21 @@
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod amd;
+mod platforms;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use assay_collateral::document::RawDocument;
 use assay_collateral::shelf::Backwards;
 use assay_collateral::state::State;
-use assay_collateral::subject::{AmdCrlKey, Track};
-use assay_collateral::upstream::{Answer, UpstreamError, VcekName};
-use assay_evidence::snp::{Product, SigningKey, Tcb};
-use assay_silicon::amd::{self as simulated, Amd, ChipSpec};
+use assay_collateral::subject::Track;
+use assay_collateral::upstream::{Answer, UpstreamError};
 use assay_silicon::intel::{Collateral, CollateralSpec, Intel};
 use assay_store::{MemoryStore, Store};
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::PckCa;
 use assay_verify::intel::single::{Enclave, Tee};
-use assay_verify::snp::verify_vek;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tempfile::TempDir;
@@ -27,6 +27,8 @@ use crate::dev::DevFolder;
 use crate::trust::TrustHolder;
 
 const DAY: i64 = 86_400;
+/// Asked for until they are held.
+const AMD_LISTS: usize = 6;
 /// The beginning of a day, so that ages are whole.
 const START: &str = "2026-11-01T00:00:00Z";
 
@@ -100,7 +102,8 @@ impl World {
             cache: Arc::new(ChainCache::new(8)),
             clock,
         };
-        let identity = HardwareIdentity::new(foundation, options);
+        let identity =
+            HardwareIdentity::new(foundation, Arc::new(MasterKey::from_bytes(&[7; 32]).unwrap()), options);
         identity.library.load().unwrap();
         identity
     }
@@ -162,7 +165,6 @@ fn path_of(subject: Subject) -> String {
             "/sgx/certification/v4/crl?uri=https://certificates.trustedservices.intel.com/IntelSGXRootCA.der"
                 .to_owned()
         }
-        Subject::AmdCrl(_) => "/vcek/v1/Milan/crl".to_owned(),
         other => panic!("{other} has no path here"),
     }
 }
@@ -174,7 +176,7 @@ async fn get(identity: &HardwareIdentity, url: &str) -> Reply {
 async fn get_with(identity: &HardwareIdentity, url: &str, headers: &HeaderMap) -> Reply {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let path = find(path).unwrap();
-    answer(identity, Asked { method: &Method::GET, path, query, headers }).await
+    answer(identity, Asked { method: &Method::GET, path, query, headers, body: None }).await
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -374,19 +376,19 @@ async fn a_refresh_takes_newer_documents_and_refuses_older_ones() {
     world.publish(&world.collateral(18, world.now), Track::Standard);
     let identity = world.service(LibraryOptions::default());
     identity.library.document(tcb(), Selection::default()).await.unwrap();
-    assert_eq!(identity.library.refresh().await, 0, "everything is fresh");
+    assert_eq!(identity.library.refresh().await, AMD_LISTS, "everything is fresh");
     let issued = |identity: &HardwareIdentity| {
         identity.library.held(tcb(), Selection::default()).unwrap().document.window.from.0
     };
     let later = world.service_at(LibraryOptions::default(), world.at(2));
     // Upstream goes backwards: nothing changes.
     world.publish(&world.collateral(18, world.now - DAY), Track::Standard);
-    assert_eq!(later.library.refresh().await, 2);
+    assert_eq!(later.library.refresh().await, 2 + AMD_LISTS);
     assert_eq!(issued(&later), world.now);
     assert_eq!(later.library.failure(tcb(), Selection::default()).unwrap().code, "older-document");
     world.publish(&world.collateral(18, world.now + DAY), Track::Standard);
     let later = world.service_at(LibraryOptions::default(), world.at(2));
-    assert_eq!(later.library.refresh().await, 2);
+    assert_eq!(later.library.refresh().await, 2 + AMD_LISTS);
     assert_eq!(issued(&later), world.now + DAY);
     // And a lower evaluation on the same track.
     world.publish(&world.collateral(17, world.now + 3 * DAY), Track::Standard);
@@ -495,119 +497,4 @@ async fn families_are_those_that_are_listed_and_those_that_are_held() {
     world.upstream.says(Wanted::Families, Ok(Fetched::Families(vec![family])));
     assert!(list("?platform=all").await.contains("010101010101"));
     assert_eq!(list("?platform=e5").await, "[{\"fmspc\":\"010101010101\",\"platform\":\"E5\"}]");
-}
-
-/// A chip of the simulated AMD, whose authorities the service of this world believes.
-fn chip(world: &World, product: simulated::Product) -> (Amd, simulated::Chip) {
-    let silicon = DevFolder::new(world.folder.path()).silicon();
-    let spec = ChipSpec { product, ..ChipSpec::default() };
-    let (amd, chip) = Amd::update(&silicon, world.now, |amd| amd.chip(&spec, world.now)).unwrap();
-    (amd, chip)
-}
-
-/// What AMD's service is asked for this chip's certificate.
-fn name_of(identity: &HardwareIdentity, chip: &simulated::Chip) -> VcekName {
-    let vek = verify_vek(chip.vek(), &identity.library.anchors()).unwrap();
-    let product = vek.product();
-    let hwid = vek.chip_id().unwrap()[..product.chip_id_size()].to_vec();
-    VcekName { product, hwid, tcb: vek.tcb }
-}
-
-#[tokio::test]
-async fn amds_lists_are_documents_like_any_other() {
-    let world = World::new();
-    let (amd, _) = chip(&world, simulated::Product::Milan);
-    let subject = Subject::AmdCrl(AmdCrlKey { product: Product::Milan, kind: SigningKey::Vcek });
-    let list = amd.crl(simulated::Product::Milan, world.now).unwrap();
-    let raw = RawDocument { body: list.clone().into(), chain: None };
-    world.upstream.says(Wanted::Document(subject, Selection::default()), Ok(Fetched::Document(raw)));
-    let identity = world.service(LibraryOptions::default());
-    let reply = get(&identity, "/vcek/v1/Milan/crl").await;
-    assert_eq!((reply.status.as_u16(), &reply.body[..]), (200, &list[..]));
-    assert_eq!(get(&identity, "/vcek/v1/Genoa/crl").await.status, 404);
-    assert_eq!(get(&identity, "/vcek/v1/Rome/crl").await.status, 404);
-}
-
-#[tokio::test]
-async fn a_chips_certificate_is_fetched_once_and_kept_for_ever() {
-    for product in [simulated::Product::Milan, simulated::Product::Turin] {
-        let world = World::new();
-        let (_, chip) = chip(&world, product);
-        let identity = world.service(LibraryOptions::default());
-        let name = name_of(&identity, &chip);
-        let wanted = Wanted::Vcek(name.clone());
-        world.upstream.says(wanted.clone(), Ok(Fetched::Vcek(chip.vek().to_vec().into())));
-        let url = name.path();
-        for _ in 0..3 {
-            let reply = get(&identity, &url).await;
-            assert_eq!((reply.status.as_u16(), &reply.body[..]), (200, chip.vek()), "{product:?}");
-            assert_eq!(header(&reply, "cache-control"), "max-age=31536000, immutable");
-        }
-        assert_eq!(world.upstream.times_asked(), 1);
-        // After a restart, and without upstream.
-        let again = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
-        assert_eq!(get(&again, &url).await.status, 200);
-        // As Azure's containers ask: the TCB as a number.
-        let tcb = name.tcb.write(name.product.tcb_layout()).unwrap().0;
-        let reversed: Vec<u8> = tcb.iter().rev().copied().collect();
-        let url =
-            format!("/SevSnpVM/certificates/{}/{}", hex::encode(&name.hwid), hex::encode_upper(reversed));
-        let reply = get(&again, &url).await;
-        assert_eq!(reply.status, 200, "{product:?}");
-        let text = String::from_utf8(reply.body.to_vec()).unwrap();
-        assert_eq!(text.matches("-----BEGIN CERTIFICATE-----").count(), 3);
-        let chain = get(&again, &format!("/vcek/v1/{}/cert_chain", name.product)).await;
-        assert!(text.ends_with(std::str::from_utf8(&chain.body).unwrap()));
-        assert_eq!(world.upstream.times_asked(), 1);
-    }
-}
-
-#[tokio::test]
-async fn another_certificate_than_the_one_asked_for_is_refused() {
-    let world = World::new();
-    let (_, mine) = chip(&world, simulated::Product::Milan);
-    let (_, other) = chip(&world, simulated::Product::Milan);
-    let identity = world.service(LibraryOptions::default());
-    let name = name_of(&identity, &mine);
-    let raised = VcekName { tcb: Tcb { snp: name.tcb.snp + 1, ..name.tcb }, ..name.clone() };
-    let strange = World::new();
-    let (_, stranger) = chip(&strange, simulated::Product::Milan);
-    let rows = [
-        ("another chip's", name.clone(), other.vek()),
-        ("of another TCB", raised, mine.vek()),
-        ("of another AMD", name.clone(), stranger.vek()),
-        ("none", name, b"x"),
-    ];
-    for (what, name, der) in rows {
-        world.upstream.says(Wanted::Vcek(name.clone()), Ok(Fetched::Vcek(der.to_vec().into())));
-        let reply = get(&identity, &name.path()).await;
-        assert_eq!((reply.status.as_u16(), reply.body.len()), (503, 0), "{what}");
-        assert_eq!(identity.veks.in_memory(), 0, "{what}");
-    }
-}
-
-#[tokio::test]
-async fn names_of_chips_that_are_none_are_refused() {
-    let world = World::new();
-    let identity = world.service(LibraryOptions::default());
-    let spls = "blSPL=03&teeSPL=00&snpSPL=08&ucodeSPL=115";
-    let (long, short) = ("ab".repeat(64), "ab".repeat(8));
-    let rows = [
-        (format!("/vcek/v1/Milan/{long}?{spls}"), 404),
-        (format!("/vcek/v1/Milan/{short}?{spls}"), 400),
-        (format!("/vcek/v1/Turin/{short}?{spls}"), 400),
-        (format!("/vcek/v1/Turin/{short}?fmcSPL=1&{spls}"), 404),
-        (format!("/vcek/v1/Milan/{long}?fmcSPL=1&{spls}"), 400),
-        (format!("/vcek/v1/Milan/{long}?blSPL=03"), 400),
-        (format!("/vcek/v1/Milan/{long}?{}", spls.replace("115", "256")), 400),
-        (format!("/vcek/v1/Milan/{}?{spls}", "zz".repeat(64)), 400),
-        (format!("/vcek/v1/Rome/{long}?{spls}"), 404),
-        (format!("/SevSnpVM/certificates/{long}/7308000000000003"), 404),
-        (format!("/SevSnpVM/certificates/{long}/73"), 400),
-        (format!("/SevSnpVM/certificates/{}/7308000000000003", "ab".repeat(32)), 400),
-        ("/vlek/v1/Milan/cert?blSPL=1".to_owned(), 404),
-    ];
-    for (url, status) in rows {
-        assert_eq!(get(&identity, &url).await.status.as_u16(), status, "{url}");
-    }
 }

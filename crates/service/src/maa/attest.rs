@@ -7,8 +7,9 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use super::tpm::{self, Message};
 use super::{body, refusal};
 use crate::answer::Answer;
-use crate::attest::attest;
+use crate::attest::{Attested, attest};
 use crate::auth::{Caller, Permission};
+use crate::endorsements;
 use crate::front::{Exchange, bearer_needed};
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
@@ -62,11 +63,13 @@ async fn evidence(
     // SDKs send a bearer with everything. It is looked at only where it matters: whose draft this is, whose evidence was
     // refused, and who may read why there is no token.
     let caller = if draft { reader(exchange, provider).await } else { Caller::Anonymous };
-    let mut attested = {
-        let _turn =
-            exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
-        attest(exchange.app, provider, request, &caller).await.map_err(|error| refusal::failed(&error))?
-    };
+    let mut attested = attempt(exchange, provider, &request, &caller).await?;
+    // Upstream is waited for without keeping others from the processor; a draft is not worth the question.
+    if let (Err(_), Some(missing), false) = (&attested.token, &attested.missing, draft)
+        && endorsements::bring(exchange.app, missing).await
+    {
+        attested = attempt(exchange, provider, &request, &caller).await?;
+    }
     let caller = match (&attested.token, caller) {
         (Err(_), Caller::Anonymous) if !draft => reader(exchange, provider).await,
         (_, known) => known,
@@ -84,6 +87,17 @@ async fn evidence(
             Err(refusal::refused(refused, attested.deciding_rule.as_ref(), explain))
         }
     }
+}
+
+async fn attempt(
+    exchange: &Exchange<'_>,
+    provider: &ProviderSnapshot,
+    request: &Request,
+    caller: &Caller,
+) -> Result<Attested, Problem> {
+    let _turn =
+        exchange.front.processor.enter().await.ok_or_else(|| Problem::too_many("at this moment", 1))?;
+    attest(exchange.app, provider, request, caller).await.map_err(|error| refusal::failed(&error))
 }
 
 /// Who is calling, if that is a reader of this provider: a good token of the issuer without a role here is as good as

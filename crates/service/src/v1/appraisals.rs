@@ -7,6 +7,7 @@ use assay_verify::intel::{Collateral, RawCollateral};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::auth::Permission;
+use crate::endorsements::Sources;
 use crate::front::Exchange;
 use crate::maa::members::Members;
 use crate::maa::{attached, decode, refusal, unknown_kind, unsupported};
@@ -42,6 +43,7 @@ pub(crate) async fn appraise(
     if let Some(collateral) = checked.as_ref().and_then(|checked| checked.collateral.as_ref()) {
         check_age(app, collateral)?;
     }
+    let sources = Sources::new(app);
     let input = JudgeInput {
         kind,
         evidence: &evidence,
@@ -52,10 +54,8 @@ pub(crate) async fn appraise(
         nonce: None,
         challenge: challenge.as_deref(),
         challenges: Some(&app.challenges),
-        collateral: checked
-            .as_ref()
-            .map_or(JudgeCollateral::Source(&app.collateral), JudgeCollateral::Checked),
-        snp: JudgeSnp::Service { trust: &trust.snp, held: &app.collateral },
+        collateral: checked.as_ref().map_or(JudgeCollateral::Source(&sources), JudgeCollateral::Checked),
+        snp: JudgeSnp::Service { trust: &trust.snp, held: &sources },
         policy: policy.as_deref(),
         baseline: Some(&provider.baseline),
         now: app.clock.now(),

@@ -1,0 +1,99 @@
+//! What judges evidence beside what came with it: files of the operator's, and the hardware identity service in the same
+//! process. What is held nowhere is asked of upstream, once, before evidence is refused for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_appraisal::{CollateralSource, Endorsements};
+use assay_verify::UnixTime;
+use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
+
+use crate::app::App;
+
+/// What an appraisal needed and nobody here has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// A collateral set.
+    Intel(PlatformKey),
+    /// The certificate of a chip.
+    Vek(Box<VekKey>),
+}
+
+/// Every source for one appraisal; remembers what none of them had.
+pub(crate) struct Sources<'a> {
+    app: &'a App,
+    now: UnixTime,
+    missing: Mutex<Option<Missing>>,
+}
+
+impl<'a> Sources<'a> {
+    pub(crate) fn new(app: &'a App) -> Self {
+        Self { app, now: app.clock.now(), missing: Mutex::default() }
+    }
+
+    /// What was looked for in vain.
+    pub(crate) fn missing(&self) -> Option<Missing> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn miss(&self, missing: Missing) {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
+    }
+}
+
+impl CollateralSource for Sources<'_> {
+    fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
+        let (filed, held) = (self.app.collateral.0.find(platform), self.app.identity.set(platform));
+        let best = newer(filed, held);
+        // One that has expired is given: the report then says so. A newer one may be had all the same.
+        if best.as_ref().is_none_or(|set| set.earliest_expiration() < self.now) {
+            self.miss(Missing::Intel(*platform));
+        }
+        best
+    }
+
+    fn find_veks(&self, key: &VekKey) -> Vec<VekCertificate> {
+        let mut found = self.app.collateral.0.find_veks(key);
+        found.extend(self.app.identity.veks.held_for(key));
+        if found.is_empty() {
+            self.miss(Missing::Vek(Box::new(*key)));
+        }
+        found
+    }
+
+    fn amd_crls(&self) -> Vec<Arc<AmdCrl>> {
+        let mut lists = self.app.collateral.0.amd_crls();
+        for list in self.app.identity.amd_crls() {
+            // As in folders: a list counts unless another one names all that it names and is as new.
+            if !lists.iter().any(|held| held.supersedes(&list)) {
+                lists.retain(|held| !list.supersedes(held));
+                lists.push(list);
+            }
+        }
+        lists
+    }
+}
+
+/// No source makes another one's newer evaluation or documents go back.
+fn newer(filed: Option<Arc<Collateral>>, held: Option<Arc<Collateral>>) -> Option<Arc<Collateral>> {
+    let (filed, held) = match (filed, held) {
+        (Some(filed), Some(held)) => (filed, held),
+        (one, other) => return one.or(other),
+    };
+    let age = |set: &Collateral| (set.evaluation_number(), set.newest_issue());
+    Some(if age(&held) > age(&filed) { held } else { filed })
+}
+
+/// The documents of the set that judged.
+pub(crate) fn raw(app: &App, endorsements: &Endorsements) -> Option<Arc<RawCollateral>> {
+    let digest = &endorsements.intel()?.digest;
+    app.collateral.0.raw(digest).or_else(|| app.identity.raw_set(digest))
+}
+
+/// Asks upstream for what was missing. Gives whether it is here now.
+pub(crate) async fn bring(app: &App, missing: &Missing) -> bool {
+    match missing {
+        Missing::Intel(platform) => app.identity.bring_set(platform).await,
+        Missing::Vek(key) => app.identity.veks.get_for(key).await.is_ok(),
+    }
+}

@@ -1,0 +1,293 @@
+//! What PCCS gives to administrators and to the hosts that register (Intel PCCS 1.27, `README`): on a listener of its own,
+//! with tokens of its own.
+//!
+//! | request | token | what |
+//! |---|---|---|
+//! | `POST .../platforms` | user | registers a platform |
+//! | `GET .../platforms?source=reg` | admin | platforms that wait for certificates; `[]` or `[FMSPC,...]`: those that have them |
+//! | `PUT .../platformcollateral` | admin | brings certificates and documents |
+//! | `GET`, `POST .../refresh` | admin | asks the vendors for everything again |
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assay_collateral::pck::{PlatformId, RawTcb};
+use aws_lc_rs::{constant_time, digest};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::pckcert::MAX_MANIFEST;
+use super::platforms::{Listed, Registered, Registration};
+use super::query::Query;
+use super::reply::{Refusal, Reply};
+use super::{bring, pcs};
+use crate::answer::RequestId;
+use crate::app::App;
+use crate::body;
+use crate::limits::{Shares, Source};
+use crate::server::Service;
+
+/// Collateral of a whole fleet: a platform with all its certificates has about 60 KiB in this form.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(120);
+/// Platforms in one listing.
+const MAX_LISTED: usize = 10_000;
+
+/// SHA-512 of the two tokens, as PCCS keeps them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Of those who register.
+    pub user: [u8; 64],
+    /// Of administrators.
+    pub admin: [u8; 64],
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens(..)")
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Role {
+    User,
+    Admin,
+}
+
+impl Role {
+    const fn header(self) -> &'static str {
+        match self {
+            Self::User => "user-token",
+            Self::Admin => "admin-token",
+        }
+    }
+}
+
+/// Answers on the administrators' listener.
+pub(crate) struct Administration {
+    app: Arc<App>,
+    tokens: Tokens,
+    bodies: Arc<Shares>,
+}
+
+impl Administration {
+    pub(crate) fn new(app: Arc<App>, tokens: Tokens) -> Self {
+        Self { app, tokens, bodies: body::memory(MAX_BODY, false) }
+    }
+
+    async fn dispatch(&self, parts: &Parts, body: &mut Incoming, source: Source) -> Result<Reply, Refusal> {
+        let path = parts.uri.path().to_ascii_lowercase();
+        let rest = ["/sgx/certification/v4/", "/sgx/certification/v3/"]
+            .iter()
+            .find_map(|prefix| path.strip_prefix(prefix))
+            .ok_or_else(pcs::no_such_path)?;
+        let query = Query::parse(parts.uri.query())?;
+        match (rest, &parts.method) {
+            ("platforms", &Method::POST) => {
+                self.check(Role::User, &parts.headers)?;
+                self.register(&self.read(body, source).await?).await
+            }
+            ("platforms", &Method::GET) => {
+                self.check(Role::Admin, &parts.headers)?;
+                self.list(&query).await
+            }
+            ("platformcollateral", &Method::PUT) => {
+                self.check(Role::Admin, &parts.headers)?;
+                bring::platform_collateral(&self.app.identity, &self.read(body, source).await?).await
+            }
+            ("refresh", &Method::GET | &Method::POST) => {
+                self.check(Role::Admin, &parts.headers)?;
+                self.refresh(&query).await
+            }
+            ("platforms", _) => Err(Refusal::Method("GET, POST")),
+            ("platformcollateral", _) => Err(Refusal::Method("PUT")),
+            ("refresh", _) => Err(Refusal::Method("GET, POST")),
+            _ => Err(pcs::no_such_path()),
+        }
+    }
+
+    /// Compares digests in a time that does not depend on them.
+    fn check(&self, role: Role, headers: &HeaderMap) -> Result<(), Refusal> {
+        let expected = match role {
+            Role::User => &self.tokens.user,
+            Role::Admin => &self.tokens.admin,
+        };
+        let given = headers.get(role.header()).map_or(&b""[..], |value| value.as_bytes());
+        let given = digest::digest(&digest::SHA512, given);
+        constant_time::verify_slices_are_equal(expected, given.as_ref()).map_err(|_| Refusal::Unauthorized)
+    }
+
+    async fn read(&self, body: &mut Incoming, source: Source) -> Result<Bytes, Refusal> {
+        let mut share = self.bodies.share(source);
+        body::read(body, MAX_BODY, BODY_TIME, &mut share).await.map_err(|_| Refusal::TooLarge)
+    }
+
+    async fn register(&self, body: &Bytes) -> Result<Reply, Refusal> {
+        let registration = read_registration(body)?;
+        let registered = self.app.identity.platforms.register(registration).await?;
+        Ok(text(match registered {
+            Registered::Ready => "The platform is registered, and its certificates are here.",
+            Registered::Waiting => "The platform is registered, and waits for its certificates.",
+        }))
+    }
+
+    async fn list(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
+        let wanted = Wanted::read(query.get("source")?.unwrap_or("reg"))?;
+        let platforms = Arc::clone(&self.app.identity.platforms);
+        let listed = tokio::task::spawn_blocking(move || {
+            let mut found = Vec::new();
+            let seen = platforms.for_each(|listed| {
+                if wanted.includes(&listed) && found.len() < MAX_LISTED {
+                    found.push(to_json(&listed.registration));
+                }
+            });
+            seen.map(|()| found)
+        });
+        let found = listed.await.map_err(|_| Refusal::Internal)?.map_err(|error| {
+            tracing::error!(%error, "platforms were not listed");
+            Refusal::Internal
+        })?;
+        let count = found.len().to_string();
+        Ok(Reply::of("application/json", Value::Array(found).to_string()).with("platform-count", &count))
+    }
+
+    async fn refresh(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
+        let identity = &self.app.identity;
+        let count = match query.get("type")? {
+            None => identity.library.refresh_all().await,
+            Some("certs") => identity.platforms.refresh_all().await.map_err(|error| {
+                tracing::error!(%error, "PCK certificates were not refreshed");
+                Refusal::Internal
+            })?,
+            Some(_) => return Err(Refusal::Malformed("`type` must be `certs`, or absent.")),
+        };
+        Ok(text(&format!("Upstream was asked for {count} documents or platforms.")))
+    }
+}
+
+impl Service for Administration {
+    async fn answer(&self, request: Request<Incoming>, source: IpAddr) -> Response<Full<Bytes>> {
+        let (parts, mut body) = request.into_parts();
+        let id = RequestId::of(&parts.headers);
+        let result = self.dispatch(&parts, &mut body, Source::from(source)).await;
+        let reply = result.unwrap_or_else(Reply::from);
+        tracing::info!(method = %parts.method, status = reply.status.as_u16(), id = id.as_str(), "administration");
+        reply.into_response(id.as_str())
+    }
+}
+
+/// Which platforms are listed.
+enum Wanted {
+    Waiting,
+    /// Those that Intel has nothing for: they wait, and were asked for.
+    NotAvailable,
+    Families(BTreeSet<[u8; 6]>),
+}
+
+impl Wanted {
+    fn read(source: &str) -> Result<Self, Refusal> {
+        match source {
+            "reg" => return Ok(Self::Waiting),
+            "reg_na" => return Ok(Self::NotAvailable),
+            _ => {}
+        }
+        let malformed = Refusal::Malformed("`source` must be `reg`, `reg_na`, `[]` or `[FMSPC,...]`.");
+        let list = source.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let names = list.ok_or_else(|| malformed.clone())?.split(',').map(str::trim);
+        let mut families = BTreeSet::new();
+        for name in names.filter(|name| !name.is_empty()) {
+            let mut fmspc = [0; 6];
+            hex::decode_to_slice(name.trim_matches('"'), &mut fmspc).map_err(|_| malformed.clone())?;
+            families.insert(fmspc);
+        }
+        Ok(Self::Families(families))
+    }
+
+    fn includes(&self, listed: &Listed) -> bool {
+        match self {
+            Self::Waiting | Self::NotAvailable => listed.waiting,
+            Self::Families(families) => {
+                listed.fmspc.is_some_and(|fmspc| families.is_empty() || families.contains(&fmspc))
+            }
+        }
+    }
+}
+
+/// A platform as Intel's registration tools send it; texts may be empty.
+#[derive(Deserialize)]
+pub(super) struct PlatformBody {
+    qe_id: String,
+    pce_id: String,
+    #[serde(default)]
+    cpu_svn: String,
+    #[serde(default)]
+    pce_svn: String,
+    #[serde(default)]
+    enc_ppid: String,
+    #[serde(default)]
+    platform_manifest: String,
+}
+
+fn read_registration(body: &Bytes) -> Result<Registration, Refusal> {
+    let limits = assay_json::Limits::bytes(4 * MAX_MANIFEST);
+    let body: PlatformBody = assay_json::from_slice(body, &limits).map_err(|_| {
+        Refusal::Malformed("The body is not `{\"qe_id\",\"pce_id\",...}` as Intel's tools send it.")
+    })?;
+    body.registration()
+}
+
+impl PlatformBody {
+    pub(super) fn registration(&self) -> Result<Registration, Refusal> {
+        let malformed =
+            |_| Refusal::Malformed("A member of the body is not hexadecimal of the right length.");
+        let (mut qe_id, mut pce_id) = ([0; 16], [0; 2]);
+        hex::decode_to_slice(&self.qe_id, &mut qe_id).map_err(malformed)?;
+        hex::decode_to_slice(&self.pce_id, &mut pce_id).map_err(malformed)?;
+        let optional = |text: &str, limit: usize| match hex::decode(text) {
+            Ok(bytes) if bytes.is_empty() => Ok(None),
+            Ok(bytes) if bytes.len() <= limit => Ok(Some(bytes)),
+            _ => Err(Refusal::Malformed("A member of the body is not hexadecimal, or too long.")),
+        };
+        let raw_tcb = match (self.cpu_svn.as_str(), self.pce_svn.as_str()) {
+            ("", _) | (_, "") => None,
+            (cpu, pce) => {
+                let (mut cpu_svn, mut pce_svn) = ([0; 16], [0; 2]);
+                hex::decode_to_slice(cpu, &mut cpu_svn).map_err(malformed)?;
+                hex::decode_to_slice(pce, &mut pce_svn).map_err(malformed)?;
+                Some(RawTcb { cpu_svn, pce_svn: u16::from_le_bytes(pce_svn) })
+            }
+        };
+        Ok(Registration {
+            id: PlatformId { qe_id, pce_id },
+            encrypted_ppid: optional(&self.enc_ppid, 512)?,
+            manifest: optional(&self.platform_manifest, MAX_MANIFEST)?,
+            raw_tcb,
+        })
+    }
+}
+
+fn to_json(registration: &Registration) -> Value {
+    let hexadecimal = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(hex::encode_upper).unwrap_or_default();
+    let (cpu_svn, pce_svn) = registration.raw_tcb.map_or_else(Default::default, |raw| {
+        (hex::encode_upper(raw.cpu_svn), hex::encode_upper(raw.pce_svn.to_le_bytes()))
+    });
+    json!({
+        "qe_id": hex::encode_upper(registration.id.qe_id),
+        "pce_id": hex::encode_upper(registration.id.pce_id),
+        "cpu_svn": cpu_svn,
+        "pce_svn": pce_svn,
+        "enc_ppid": hexadecimal(&registration.encrypted_ppid),
+        "platform_manifest": hexadecimal(&registration.manifest),
+    })
+}
+
+fn text(sentence: &str) -> Reply {
+    Reply::of("text/plain; charset=utf-8", sentence.to_owned())
+}

@@ -1,0 +1,521 @@
+//! Platforms of Intel's that registered, and their PCK certificates.
+//!
+//! ```text
+//! head collateral/platform/{sha-256 of its ids}   sealed under the master key: {"format":1,"qe_id":..,"manifest":..,"pcks":..}
+//! ```
+//!
+//! What identifies a platform (QE ID, PPID, manifest, and the certificates, which carry the PPID) is only stored sealed, and
+//! never logged. Nothing of a platform is stored for who merely asks, unless the vendor answered with its genuine
+//! certificates.
+
+mod record;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb};
+use assay_collateral::subject::{Selection, Subject};
+use assay_collateral::upstream::{Fetched, PckRequest, RawPcks, Upstream, UpstreamError, Wanted};
+use assay_store::{Change, Digest, Head, HeadName, Store, StoreError, catalog};
+use assay_token::wrap::{MasterKey, open_sealed, seal};
+use assay_verify::cache::ChainCache;
+use assay_verify::intel::single::Tee;
+use assay_verify::{UnixTime, sha256};
+
+use record::{FORMAT, PckRecord, Record, with_question};
+
+use super::library::{Library, Mode, NotServed};
+use super::persist::change_id;
+use super::reply::Refusal;
+use super::single_flight::Flights;
+use crate::clock::Clock;
+use crate::trust::TrustHolder;
+
+const FOLDER: &str = "collateral/platform";
+const PURPOSE: &str = "platform";
+const LABEL: &[u8] = b"assay platform name v1\0";
+/// Platforms held in memory, at about 30 KiB each with all their certificates; the others are in the store.
+const MAX_IN_MEMORY: usize = 2048;
+const ATTEMPTS: usize = 4;
+
+pub use record::{Listed, Registration};
+
+type Key = [u8; 32];
+
+/// What came of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// Its certificates are here.
+    Ready,
+    /// It waits for its certificates to be brought.
+    Waiting,
+}
+
+/// The certificate that a platform uses now.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected {
+    pub(crate) certificate: PckCertificate,
+    pub(crate) set: Arc<PckSet>,
+}
+
+/// A platform in memory, and the stored document that it was read from.
+#[derive(Clone)]
+struct Held {
+    digest: Digest,
+    record: Arc<Record>,
+    set: Option<Arc<PckSet>>,
+}
+
+/// Every platform that is known.
+pub struct Platforms {
+    store: Arc<dyn Store>,
+    master: Arc<MasterKey>,
+    upstream: Option<Arc<dyn Upstream>>,
+    library: Arc<Library>,
+    trust: Arc<TrustHolder>,
+    cache: Arc<ChainCache>,
+    clock: Clock,
+    mode: Mode,
+    memory: Mutex<HashMap<Key, Held>>,
+    flights: Flights<Key, Result<(), NotServed>>,
+}
+
+impl std::fmt::Debug for Platforms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platforms").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+/// What platforms are built on, beside what the library is.
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) master: Arc<MasterKey>,
+    pub(super) upstream: Option<Arc<dyn Upstream>>,
+    pub(super) library: Arc<Library>,
+    pub(super) trust: Arc<TrustHolder>,
+    pub(super) cache: Arc<ChainCache>,
+    pub(super) clock: Clock,
+    pub(super) mode: Mode,
+}
+
+impl Platforms {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { store, master, upstream, library, trust, cache, clock, mode } = parts;
+        let (memory, flights) = (Mutex::default(), Flights::default());
+        Self { store, master, upstream, library, trust, cache, clock, mode, memory, flights }
+    }
+
+    /// The certificate for what a platform runs now.
+    ///
+    /// # Errors
+    /// 461 for a platform that is not known, 462 where it has no certificate for this TCB, and 503 where that cannot be said now.
+    pub(crate) async fn certificate(
+        self: &Arc<Self>,
+        asked: &Registration,
+        raw: RawTcb,
+    ) -> Result<Selected, Refusal> {
+        let known = self.look_up(asked.id).await?;
+        if let Some(set) = known.as_ref().and_then(|held| held.set.clone())
+            && let Some(selected) = self.select(&set, raw).await?
+        {
+            return Ok(selected);
+        }
+        // A platform that registered is asked for anew with all that it told; a stranger's word is enough in lazy mode.
+        let request = match &known {
+            Some(held) => with_question(&held.record, asked),
+            None if self.mode == Mode::Lazy && asked.encrypted_ppid.is_some() => asked.clone(),
+            None => return Err(Refusal::PlatformUnknown),
+        };
+        let is_new_tcb = known.as_ref().is_none_or(|held| !held.record.knows(raw) || held.set.is_none());
+        if self.mode == Mode::Offline || !is_new_tcb {
+            return Err(Refusal::NoCertificate);
+        }
+        match self.fetch(Registration { raw_tcb: Some(raw), ..request }).await {
+            Ok(()) => {}
+            Err(NotServed::Unknown) if known.is_none() => return Err(Refusal::PlatformUnknown),
+            Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
+            Err(_) => return Err(Refusal::Passing),
+        }
+        let set = self.look_up(asked.id).await?.and_then(|held| held.set);
+        let selected = match set {
+            Some(set) => self.select(&set, raw).await?,
+            None => None,
+        };
+        selected.ok_or(Refusal::NoCertificate)
+    }
+
+    /// Certificates of a platform that is not stored: what PCS answers by encrypted PPID or manifest.
+    pub(crate) async fn pass_on(&self, asked: &Registration) -> Result<Arc<PckSet>, Refusal> {
+        if self.mode != Mode::Lazy {
+            return Err(Refusal::PlatformUnknown);
+        }
+        let raw = self.ask(asked).await?;
+        let set = self.verify(&raw, asked.id).map_err(|error| {
+            tracing::warn!(code = error.code(), "PCK certificates were refused");
+            Refusal::Passing
+        })?;
+        Ok(Arc::new(set))
+    }
+
+    /// Registers a platform: what it told is durable when this returns, and where upstream can be asked, so are its
+    /// certificates.
+    ///
+    /// # Errors
+    /// Nothing was kept with 500; with 404 and 503 the platform is kept, and waits.
+    pub(crate) async fn register(
+        self: &Arc<Self>,
+        registration: Registration,
+    ) -> Result<Registered, Refusal> {
+        let asked = registration.clone();
+        self.change(registration.id, move |record, now| {
+            record.learn(&asked);
+            record.registered = now.0;
+            record.waiting = record.pcks.is_none();
+        })
+        .await?;
+        if self.mode == Mode::Offline || self.upstream.is_none() {
+            return Ok(Registered::Waiting);
+        }
+        let id = registration.id;
+        match self.fetch(registration).await {
+            Ok(()) => {}
+            Err(NotServed::Unknown) => {
+                return Err(Refusal::NotFound(
+                    "The platform is registered here, and Intel has no certificates for it. Register it with Intel, with \
+                     its manifest where its keys are not kept there."
+                        .to_owned(),
+                ));
+            }
+            Err(_) => return Err(Refusal::Passing),
+        }
+        if let Some(set) = self.look_up(id).await?.and_then(|held| held.set) {
+            self.prefetch(&set).await;
+        }
+        Ok(Registered::Ready)
+    }
+
+    /// Keeps what is told of a platform, without asking anybody.
+    pub(crate) async fn remember(self: &Arc<Self>, registration: Registration) -> Result<(), Refusal> {
+        let id = registration.id;
+        self.change(id, move |record, _| {
+            record.learn(&registration);
+            record.waiting = record.pcks.is_none();
+        })
+        .await
+    }
+
+    /// Takes in certificates that somebody with a connection to Intel brought.
+    pub(crate) async fn bring(self: &Arc<Self>, id: PlatformId, raw: RawPcks) -> Result<(), BringError> {
+        let set = self.verify(&raw, id).map_err(BringError::Pck)?;
+        self.keep(id, &set, None).await.map_err(BringError::Store)
+    }
+
+    /// Every platform that passes, a page after the other; `work` sees each.
+    pub(crate) fn for_each(&self, mut work: impl FnMut(Listed)) -> Result<(), StoreError> {
+        let folder = HeadName::new(FOLDER)?;
+        let mut after = None;
+        loop {
+            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
+            for head in page.items {
+                if let Some(listed) = self.open(&head)?.and_then(|record| record.listed()) {
+                    work(listed);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// After a TCB recovery: asks for the certificates of platforms anew whose last were fetched under an earlier
+    /// evaluation. Platforms whose keys Intel does not keep are asked for with their manifest. Gives how many were asked for.
+    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<usize, StoreError> {
+        self.refresh_where(|fetched_under, current| fetched_under < current).await
+    }
+
+    /// Asks for the certificates of all platforms anew.
+    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<usize, StoreError> {
+        self.refresh_where(|_, _| true).await
+    }
+
+    async fn refresh_where(
+        self: &Arc<Self>,
+        counts: fn(Option<u32>, Option<u32>) -> bool,
+    ) -> Result<usize, StoreError> {
+        if self.mode == Mode::Offline || self.upstream.is_none() {
+            return Ok(0);
+        }
+        let platforms = Arc::clone(self);
+        let outdated = tokio::task::spawn_blocking(move || platforms.outdated(counts)).await;
+        let outdated = outdated.map_err(|error| StoreError::Io { cause: error.to_string() })??;
+        for registration in &outdated {
+            // What failed stays outdated, and is tried again with the next pass.
+            if self.fetch(registration.clone()).await.is_err() {
+                break;
+            }
+        }
+        Ok(outdated.len())
+    }
+
+    fn outdated(
+        &self,
+        counts: fn(Option<u32>, Option<u32>) -> bool,
+    ) -> Result<Vec<Registration>, StoreError> {
+        let mut outdated = Vec::new();
+        let folder = HeadName::new(FOLDER)?;
+        let mut after = None;
+        loop {
+            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
+            for head in page.items {
+                let Some(record) = self.open(&head)? else { continue };
+                let Some(set) = self.set_of(&record) else { continue };
+                let fetched_under = record.pcks.as_ref().and_then(|pcks| pcks.evaluation);
+                if counts(fetched_under, self.evaluation(set.fmspc())) {
+                    outdated.extend(record.registration());
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(outdated);
+            }
+        }
+    }
+
+    /// The evaluation number of a family's newest TCB info on the shelf.
+    fn evaluation(&self, fmspc: [u8; 6]) -> Option<u32> {
+        let shelf = self.library.shelf();
+        let of = |tee| {
+            let subject = Subject::TcbInfo { tee, fmspc };
+            shelf.versions(subject).filter_map(|held| held.document.evaluation_number).max()
+        };
+        of(Tee::Sgx).max(of(Tee::Tdx))
+    }
+
+    /// What a verifier of this platform's quotes will ask for next.
+    async fn prefetch(&self, set: &PckSet) {
+        let fmspc = set.fmspc();
+        for subject in
+            [Subject::TcbInfo { tee: Tee::Sgx, fmspc }, Subject::PckCrl(set.ca()), Subject::RootCrl]
+        {
+            if self.library.held(subject, Selection::default()).is_none() {
+                self.library.bring(subject, Selection::default()).await;
+            }
+        }
+    }
+
+    /// The certificate of a set for a TCB.
+    ///
+    /// # Errors
+    /// 462 where it has none.
+    pub(crate) async fn choose(&self, set: &Arc<PckSet>, raw: RawTcb) -> Result<PckCertificate, Refusal> {
+        let selected = self.select(set, raw).await?;
+        selected.map(|selected| selected.certificate).ok_or(Refusal::NoCertificate)
+    }
+
+    async fn select(&self, set: &Arc<PckSet>, raw: RawTcb) -> Result<Option<Selected>, Refusal> {
+        let subject = Subject::TcbInfo { tee: Tee::Sgx, fmspc: set.fmspc() };
+        // Whose levels order the certificates; those of a platform that was registered are fetched in every mode but offline.
+        if self.library.held(subject, Selection::default()).is_none() {
+            self.library.bring(subject, Selection::default()).await;
+        }
+        let served = self.library.document(subject, Selection::default()).await?;
+        let Some(info) = served.document.tcb_info() else { return Err(Refusal::Internal) };
+        let Some(certificate) = set.select(&raw, info) else { return Ok(None) };
+        let window = certificate.verified.window();
+        let revoked = [Subject::RootCrl, Subject::PckCrl(set.ca())].into_iter().any(|subject| {
+            let list = self.library.held(subject, Selection::default());
+            list.is_some_and(|list| {
+                list.document.crl().is_some_and(|crl| crl.revokes_pck(&certificate.verified))
+            })
+        });
+        let now = self.clock.now();
+        if revoked || now < window.from || now > window.until {
+            tracing::warn!(revoked, "the PCK certificate of a platform is revoked or not valid now");
+            return Ok(None);
+        }
+        Ok(Some(Selected { certificate: certificate.clone(), set: Arc::clone(set) }))
+    }
+
+    /// Asks upstream for a platform's certificates and keeps them; once for all who ask at the same time.
+    async fn fetch(self: &Arc<Self>, registration: Registration) -> Result<(), NotServed> {
+        let (platforms, key) = (Arc::clone(self), key(registration.id));
+        let flight = async move {
+            let raw = platforms.ask(&registration).await.map_err(|refusal| match refusal {
+                Refusal::PlatformUnknown => NotServed::Unknown,
+                Refusal::NotFound(_) => NotServed::NotHeld,
+                _ => NotServed::Passing { code: "upstream" },
+            })?;
+            let set = platforms.verify(&raw, registration.id).map_err(|error| {
+                tracing::warn!(code = error.code(), "PCK certificates were refused");
+                NotServed::Refused { code: error.code().to_owned() }
+            })?;
+            let kept = platforms.keep(registration.id, &set, Some(registration.clone())).await;
+            kept.map_err(|error| {
+                tracing::error!(%error, "PCK certificates were not kept");
+                NotServed::Passing { code: "store" }
+            })
+        };
+        self.flights.join(key, flight).await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    async fn ask(&self, asked: &Registration) -> Result<RawPcks, Refusal> {
+        let nobody = || Refusal::NotFound("No vendor is asked here.".to_owned());
+        let upstream = self.upstream.as_ref().ok_or_else(nobody)?;
+        let Registration { id, encrypted_ppid, manifest, raw_tcb } = asked.clone();
+        let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb });
+        match upstream.fetch(&wanted).await {
+            Ok(Fetched::Pcks(raw)) => Ok(raw),
+            Err(UpstreamError::Unknown { .. } | UpstreamError::NotOffered | UpstreamError::Gone) => {
+                Err(Refusal::PlatformUnknown)
+            }
+            Ok(_) => Err(Refusal::Passing),
+            Err(error) => {
+                tracing::warn!(upstream = upstream.name(), %error, "no PCK certificates came");
+                Err(Refusal::Passing)
+            }
+        }
+    }
+
+    fn verify(&self, raw: &RawPcks, id: PlatformId) -> Result<PckSet, PckError> {
+        let trust = self.trust.current();
+        PckSet::verify(&raw.certificates, &raw.chain, id.pce_id, &trust.anchors, &self.cache)
+    }
+
+    async fn keep(
+        self: &Arc<Self>,
+        id: PlatformId,
+        set: &PckSet,
+        told: Option<Registration>,
+    ) -> Result<(), StoreError> {
+        let pems = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
+        let (chain, evaluation) = (set.chain.to_string(), self.evaluation(set.fmspc()));
+        let fmspc = hex::encode(set.fmspc());
+        let keep = move |record: &mut Record, now: UnixTime| {
+            if let Some(told) = &told {
+                record.learn(told);
+            }
+            record.waiting = false;
+            record.pcks = Some(PckRecord { fmspc, certificates: pems, chain, fetched: now.0, evaluation });
+        };
+        self.change(id, keep).await.map_err(|_| StoreError::Busy)
+    }
+
+    /// Changes what is stored of a platform; durable when this returns.
+    async fn change(
+        self: &Arc<Self>,
+        id: PlatformId,
+        work: impl FnOnce(&mut Record, UnixTime) + Send + 'static,
+    ) -> Result<(), Refusal> {
+        let platforms = Arc::clone(self);
+        let change = move || platforms.change_blocking(id, work);
+        let changed = tokio::task::spawn_blocking(change).await.map_err(|_| Refusal::Internal)?;
+        changed.map_err(|error| {
+            tracing::error!(%error, "a platform was not kept");
+            Refusal::Internal
+        })
+    }
+
+    fn change_blocking(
+        &self,
+        id: PlatformId,
+        work: impl FnOnce(&mut Record, UnixTime),
+    ) -> Result<(), StoreError> {
+        let (name, now) = (name(id)?, self.clock.now());
+        let mut work = Some(work);
+        let mut changed: Option<Record> = None;
+        for _ in 0..ATTEMPTS {
+            let before = self.store.head(&name)?;
+            let record = before.as_ref().map(|head| self.open(head)).transpose()?.flatten();
+            let mut record = record.unwrap_or_else(|| Record::new(id, now));
+            match (work.take(), changed.take()) {
+                (Some(work), _) => work(&mut record, now),
+                // Somebody else wrote meanwhile: what this change made counts, as it is the later one.
+                (None, Some(mine)) => record = mine,
+                (None, None) => {}
+            }
+            let sealed = self.seal(&name, &record)?;
+            let mut change = Change::new(change_id()?);
+            let digest = change.put_blob(sealed);
+            change.set_head(name.clone(), before.map(|head| head.revision), Some(digest));
+            match self.store.commit(change) {
+                Err(StoreError::Conflict { .. }) => changed = Some(record),
+                done => return done.map(drop),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    /// What is known of a platform, from memory if it is what the store has.
+    async fn look_up(self: &Arc<Self>, id: PlatformId) -> Result<Option<Held>, Refusal> {
+        let platforms = Arc::clone(self);
+        let found = tokio::task::spawn_blocking(move || platforms.look_up_blocking(id)).await;
+        found.map_err(|_| Refusal::Internal)?.map_err(|error| {
+            tracing::error!(%error, "a platform was not read");
+            Refusal::Passing
+        })
+    }
+
+    fn look_up_blocking(&self, id: PlatformId) -> Result<Option<Held>, StoreError> {
+        let key = key(id);
+        let Some(head) = self.store.head(&name(id)?)? else { return Ok(None) };
+        let known = self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known.filter(|known| known.digest == head.digest) {
+            return Ok(Some(known));
+        }
+        let Some(record) = self.open(&head)? else { return Ok(None) };
+        let set = self.set_of(&record).map(Arc::new);
+        let held = Held { digest: head.digest, record: Arc::new(record), set };
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.len() >= MAX_IN_MEMORY {
+            memory.clear();
+        }
+        memory.insert(key, held.clone());
+        Ok(Some(held))
+    }
+
+    /// The stored certificates, verified again.
+    fn set_of(&self, record: &Record) -> Option<PckSet> {
+        let pcks = record.pcks.as_ref()?;
+        let raw = RawPcks { certificates: pcks.certificates.clone(), chain: pcks.chain.clone() };
+        let refused =
+            |error: PckError| tracing::warn!(code = error.code(), "stored PCK certificates are not used");
+        self.verify(&raw, record.id()?).map_err(refused).ok()
+    }
+
+    fn open(&self, head: &Head) -> Result<Option<Record>, StoreError> {
+        let Some(sealed) = self.store.blob(&head.digest)? else { return Ok(None) };
+        let opened = open_sealed(&self.master, &sealed, PURPOSE, head.name.as_str());
+        let record = opened.ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        if record.is_none() {
+            tracing::error!(name = %head.name, "what is stored of a platform cannot be opened");
+        }
+        Ok(record.filter(|record| record.format == FORMAT))
+    }
+
+    fn seal(&self, name: &HeadName, record: &Record) -> Result<Vec<u8>, StoreError> {
+        let text = serde_json::to_vec(record)
+            .map_err(|_| StoreError::InvalidChange { rule: "a platform has a JSON form" })?;
+        seal(&self.master, &text, PURPOSE, name.as_str())
+            .map_err(|error| StoreError::Io { cause: error.to_string() })
+    }
+}
+
+/// Why certificates that were brought are not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BringError {
+    /// They are not genuine, or not of one platform.
+    #[error("{0}")]
+    Pck(PckError),
+    /// They could not be kept.
+    #[error("{0}")]
+    Store(StoreError),
+}
+
+fn key(id: PlatformId) -> Key {
+    sha256(&[LABEL, &id.qe_id, &id.pce_id])
+}
+
+fn name(id: PlatformId) -> Result<HeadName, StoreError> {
+    HeadName::new(&format!("{FOLDER}/{}", hex::encode(key(id))))
+}

@@ -1,0 +1,293 @@
+//! Platforms of Intel's: registration, selection, and what is stored of them.
+
+use assay_collateral::pck::{PlatformId, RawTcb};
+use assay_collateral::upstream::{PckRequest, RawPcks};
+use assay_silicon::intel::{PlatformSpec, TcbStatus};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::identity::platforms::{Registered, Registration};
+use crate::identity::reply::Refusal;
+
+const QE_ID: [u8; 16] = [0xab; 16];
+const PPID: [u8; 16] = [7; 16];
+
+fn level(status: TcbStatus) -> ([u8; 16], u16) {
+    let spec = PlatformSpec::with_status(status);
+    (spec.cpu_svn_components, spec.pce_svn)
+}
+
+fn raw(status: TcbStatus) -> RawTcb {
+    let (cpu_svn, pce_svn) = level(status);
+    RawTcb { cpu_svn, pce_svn }
+}
+
+fn id() -> PlatformId {
+    PlatformId { qe_id: QE_ID, pce_id: [0; 2] }
+}
+
+fn registration(status: TcbStatus) -> Registration {
+    Registration {
+        id: id(),
+        encrypted_ppid: Some(vec![9; 384]),
+        manifest: Some(b"a manifest".to_vec()),
+        raw_tcb: Some(raw(status)),
+    }
+}
+
+impl World {
+    /// Certificates of one platform for these TCBs, as Intel gives them.
+    fn pcks(&self, statuses: &[TcbStatus]) -> RawPcks {
+        let one = |status: &TcbStatus| {
+            let (cpu_svn_components, pce_svn) = level(*status);
+            let spec = PlatformSpec {
+                cpu_svn_components,
+                pce_svn,
+                ppid: Some(PPID),
+                platform_instance_id: Some([1; 16]),
+                ..PlatformSpec::default()
+            };
+            let pem = self.intel.platform(&spec, self.now).unwrap().pck_certificate_chain_pem();
+            let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
+            (pem[..end].to_owned(), pem[end..].to_owned())
+        };
+        let pairs: Vec<_> = statuses.iter().map(one).collect();
+        let chain = pairs[0].1.clone();
+        RawPcks { certificates: pairs.into_iter().map(|(leaf, _)| leaf).collect(), chain }
+    }
+
+    /// Intel has these certificates for a platform, however it is asked.
+    fn knows(&self, asked: &Registration, pcks: &RawPcks) {
+        let Registration { id, encrypted_ppid, manifest, raw_tcb } = asked.clone();
+        let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb });
+        self.upstream.says(wanted, Ok(Fetched::Pcks(pcks.clone())));
+    }
+}
+
+/// What a node's client sends.
+fn url(status: TcbStatus) -> String {
+    let raw = raw(status);
+    format!(
+        "/sgx/certification/v4/pckcert?qeid={}&encrypted_ppid={}&cpusvn={}&pcesvn={}&pceid=0000&clientid=x",
+        hex::encode_upper(QE_ID),
+        "00".repeat(384),
+        hex::encode_upper(raw.cpu_svn),
+        hex::encode_upper(raw.pce_svn.to_le_bytes()),
+    )
+}
+
+#[tokio::test]
+async fn a_registered_platform_gets_the_certificate_of_its_tcb() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::OutOfDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]));
+    for mode in [Mode::Lazy, Mode::Registration] {
+        let world = World { store: Arc::new(MemoryStore::new()), ..world.same() };
+        let identity = world.service(LibraryOptions { mode, ..LibraryOptions::default() });
+        assert_eq!(get(&identity, &url(TcbStatus::OutOfDate)).await.status.as_u16(), 461, "not registered");
+        assert_eq!(identity.platforms.register(asked.clone()).await, Ok(Registered::Ready));
+        let reply = get(&identity, &url(TcbStatus::OutOfDate)).await;
+        assert_eq!(reply.status, 200, "{mode:?}");
+        let (components, pce_svn) = level(TcbStatus::OutOfDate);
+        let tcbm = format!("{}{}", hex::encode_upper(components), hex::encode_upper(pce_svn.to_le_bytes()));
+        assert_eq!(header(&reply, "sgx-tcbm"), tcbm);
+        assert!(reply.body.ends_with(b"-----END CERTIFICATE-----\n"));
+        assert!(header(&reply, "sgx-pck-certificate-issuer-chain").starts_with("-----BEGIN%20CERTIFICATE"));
+        assert_eq!(header(&reply, "sgx-pck-certificate-ca-type"), "platform");
+        // After a firmware update another one fits, and nobody needs to be asked.
+        let before = world.upstream.times_asked();
+        let reply = get(&identity, &url(TcbStatus::UpToDate)).await;
+        assert!(reply.status == 200 && header(&reply, "sgx-tcbm") != tcbm);
+        assert_eq!(world.upstream.times_asked(), before);
+        // Older than every certificate: known, but without one.
+        assert_eq!(get(&identity, &url(TcbStatus::Unsupported)).await.status.as_u16(), 462);
+        // Documents for its quotes were fetched along.
+        assert_eq!(get(&identity, &path_of(tcb())).await.status, 200);
+        let again = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
+        assert_eq!(get(&again, &url(TcbStatus::UpToDate)).await.status, 200, "after a restart, offline");
+    }
+}
+
+impl World {
+    /// The same vendor, upstream and clock.
+    fn same(&self) -> Self {
+        Self { upstream: Arc::clone(&self.upstream), ..self.again() }
+    }
+}
+
+#[tokio::test]
+async fn what_identifies_a_platform_is_stored_sealed() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::UpToDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::UpToDate]));
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked.clone()).await.unwrap();
+    let secrets: [&[u8]; 4] = [&QE_ID, &PPID, b"a manifest", b"BEGIN CERTIFICATE"];
+    let folder = assay_store::HeadName::new("collateral/platform").unwrap();
+    let heads = world.store.heads(Some(&folder), None, 100).unwrap().items;
+    assert_eq!(heads.len(), 1);
+    for head in heads {
+        let bytes = world.store.blob(&head.digest).unwrap().unwrap();
+        for secret in secrets {
+            let plain = bytes.windows(secret.len()).any(|window| window == secret);
+            let written = hex::encode(secret);
+            let hexadecimal = bytes.windows(written.len()).any(|window| window == written.as_bytes());
+            assert!(!plain && !hexadecimal && !head.name.as_str().contains(&written));
+        }
+    }
+    assert!(!format!("{asked:?} {:?}", identity.platforms).contains("abab"));
+}
+
+#[tokio::test]
+async fn strangers_leave_nothing() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let identity = world.service(LibraryOptions::default());
+    for number in 0..20_u8 {
+        let url = url(TcbStatus::UpToDate).replace(&"00".repeat(384), &hex::encode([number + 1; 384]));
+        let reply = get(&identity, &url.replacen("AB", &format!("{number:02X}"), 1)).await;
+        assert_eq!(reply.status.as_u16(), 461);
+    }
+    let folder = assay_store::HeadName::new("collateral/platform").unwrap();
+    assert!(world.store.heads(Some(&folder), None, 100).unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn a_platform_that_nobody_registered_is_answered_when_intel_knows_it() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = Registration { manifest: None, ..registration(TcbStatus::UpToDate) };
+    world.knows(&asked, &world.pcks(&[TcbStatus::UpToDate]));
+    let identity = world.service(LibraryOptions::default());
+    let url = url(TcbStatus::UpToDate).replace(&"00".repeat(384), &"09".repeat(384));
+    assert_eq!(get(&identity, &url).await.status, 200);
+    let offline = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
+    assert_eq!(get(&offline, &url).await.status, 200, "genuine certificates are kept");
+}
+
+#[tokio::test]
+async fn certificates_of_others_are_refused() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let strange = World::new();
+    let asked = registration(TcbStatus::UpToDate);
+    let mut mixed = world.pcks(&[TcbStatus::UpToDate]);
+    let spec = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
+    let other = world.intel.platform(&spec, world.now).unwrap().pck_certificate_chain_pem();
+    mixed.certificates.push(other[..other.find("-----END").unwrap() + 26].to_owned());
+    let none = RawPcks { certificates: vec![], chain: String::new() };
+    for (what, pcks) in
+        [("another Intel's", strange.pcks(&[TcbStatus::UpToDate])), ("two platforms'", mixed), ("none", none)]
+    {
+        world.knows(&asked, &pcks);
+        let identity = world.service(LibraryOptions::default());
+        assert_eq!(identity.platforms.register(asked.clone()).await, Err(Refusal::Passing), "{what}");
+        assert_ne!(get(&identity, &url(TcbStatus::UpToDate)).await.status, 200, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_not_given_out() {
+    let mut world = World::new();
+    let set = world.collateral(18, world.now);
+    world.publish(&set, Track::Standard);
+    let spec = PlatformSpec { ppid: Some(PPID), ..PlatformSpec::default() };
+    let platform = world.intel.platform(&spec, world.now).unwrap();
+    let pem = platform.pck_certificate_chain_pem();
+    let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
+    let pcks = RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned() };
+    let asked = registration(TcbStatus::UpToDate);
+    world.knows(&asked, &pcks);
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked).await.unwrap();
+    assert_eq!(get(&identity, &url(TcbStatus::UpToDate)).await.status, 200);
+    world.intel.revoke_pck(&platform);
+    let later = world.collateral(18, world.now + DAY);
+    let [.., (subject, list), _] = documents(&later);
+    let identity = world.service_at(LibraryOptions::default(), world.at(2));
+    identity.library.take(subject, Selection::default(), list, "test").await.unwrap();
+    assert_eq!(get(&identity, &url(TcbStatus::UpToDate)).await.status.as_u16(), 462);
+}
+
+#[tokio::test]
+async fn after_a_recovery_certificates_are_fetched_anew_with_the_manifest() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::OutOfDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::OutOfDate]));
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked.clone()).await.unwrap();
+    identity.library.document(tcb(), Selection::default()).await.unwrap();
+    // The first fetch did not know the evaluation yet; the next pass brings it up to date.
+    identity.platforms.refresh().await.unwrap();
+    assert_eq!(identity.platforms.refresh().await, Ok(0), "nothing changed");
+    world.publish(&world.collateral(19, world.now + DAY), Track::Standard);
+    world.knows(&asked, &world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]));
+    let later = world.service_at(LibraryOptions::default(), world.at(2));
+    later.library.refresh().await;
+    assert_eq!(
+        later.platforms.refresh().await,
+        Ok(1),
+        "asked for with its manifest: only so upstream answers"
+    );
+    assert_eq!(get(&later, &url(TcbStatus::UpToDate)).await.status, 200);
+    assert_eq!(later.platforms.refresh().await, Ok(0));
+}
+
+#[tokio::test]
+async fn requests_as_pcs_takes_them() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let identity = world.service(LibraryOptions::default());
+    let pcks = world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]);
+    let nobody = PlatformId { qe_id: [0; 16], pce_id: [0; 2] };
+    let by_ppid =
+        Registration { id: nobody, encrypted_ppid: Some(vec![3; 384]), manifest: None, raw_tcb: None };
+    world.knows(&by_ppid, &pcks);
+    let ppid = "03".repeat(384);
+    let reply =
+        get(&identity, &format!("/sgx/certification/v4/pckcerts?encrypted_ppid={ppid}&pceid=0000")).await;
+    let list: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(list[0]["tcb"]["sgxtcbcomponents"].as_array().unwrap().len(), 16);
+    assert!(list[0]["cert"].as_str().unwrap().starts_with("-----BEGIN%20CERTIFICATE"));
+    let status = raw(TcbStatus::UpToDate);
+    let with_tcb = Registration { raw_tcb: Some(status), ..by_ppid };
+    world.knows(&with_tcb, &pcks);
+    let (cpu, pce) = (hex::encode(status.cpu_svn), hex::encode(status.pce_svn.to_le_bytes()));
+    let query = format!("encrypted_ppid={ppid}&cpusvn={cpu}&pcesvn={pce}&pceid=0000");
+    assert_eq!(get(&identity, &format!("/sgx/certification/v4/pckcert?{query}")).await.status, 200);
+    let by_manifest = Registration {
+        id: nobody,
+        encrypted_ppid: None,
+        manifest: Some(vec![1, 2, 3]),
+        raw_tcb: Some(status),
+    };
+    world.knows(&by_manifest, &pcks);
+    let body = json!({"platformManifest": "010203", "pceid": "0000", "cpusvn": cpu, "pcesvn": pce});
+    assert_eq!(post(&identity, "/sgx/certification/v4/pckcert", &body).await.status, 200);
+    for body in [
+        json!({}),
+        json!({"platformManifest": "", "pceid": "0000"}),
+        json!({"platformManifest": "0", "pceid": "0000"}),
+    ] {
+        assert_eq!(
+            post(&identity, "/sgx/certification/v4/pckcert", &body).await.status.as_u16(),
+            400,
+            "{body}"
+        );
+    }
+    for query in ["", "?pceid=0000&cpusvn=00&pcesvn=0000", "?qeid=00"] {
+        let reply = get(&identity, &format!("/sgx/certification/v4/pckcert{query}")).await;
+        assert_eq!(reply.status.as_u16(), 400, "{query}");
+    }
+}
+
+async fn post(identity: &HardwareIdentity, path: &str, body: &Value) -> Reply {
+    let (headers, body) = (HeaderMap::new(), Some(Bytes::from(body.to_string())));
+    let path = find(path).unwrap();
+    answer(identity, Asked { method: &Method::POST, path, query: None, headers: &headers, body }).await
+}
