@@ -51,6 +51,10 @@ pub(crate) enum Endpoint {
     RevokeKey,
     /// `GET /v1/providers/{name}/audit/records/{id}`
     AuditRecord,
+    /// `GET /v1/collateral`
+    ListCollateral,
+    /// `POST /v1/collateral/explain`
+    ExplainCollateral,
     /// `GET /openapi.json`
     OpenApi,
     /// `GET /readyz`
@@ -82,7 +86,7 @@ pub(crate) struct Route {
 }
 
 /// Every route of the main listener.
-pub(crate) const ROUTES: [Route; 22] = [
+pub(crate) const ROUTES: [Route; 24] = [
     versioned("POST", "/attest/{type}", Endpoint::Attest),
     open("GET", "/certs", Endpoint::KeySet),
     open("GET", "/.well-known/openid-configuration", Endpoint::OpenIdConfiguration),
@@ -103,6 +107,8 @@ pub(crate) const ROUTES: [Route; 22] = [
     service("POST", "/v1/providers/{name}/keys:rotate", Endpoint::RotateKey),
     service("POST", "/v1/providers/{name}/keys/{kid}:revoke", Endpoint::RevokeKey),
     service("GET", "/v1/providers/{name}/audit/records/{id}", Endpoint::AuditRecord),
+    service("GET", "/v1/collateral", Endpoint::ListCollateral),
+    service("POST", "/v1/collateral/explain", Endpoint::ExplainCollateral),
     service("GET", "/openapi.json", Endpoint::OpenApi),
     service("GET", "/readyz", Endpoint::Ready),
 ];

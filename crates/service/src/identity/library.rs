@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use assay_collateral::document::{Document, DocumentError, RawDocument, Trust};
-use assay_collateral::shelf::{Backwards, Held, Placed, Shelf};
+use assay_collateral::shelf::{self, Backwards, Placed, Shelf};
 use assay_collateral::state::{Schedule, State};
 use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
 use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, Wanted};
@@ -120,6 +120,17 @@ impl TakeError {
     }
 }
 
+/// A document that is held, as it is listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) subject: Subject,
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) state: State,
+    pub(crate) document: Arc<Document>,
+    pub(crate) checked: UnixTime,
+    pub(crate) source: Arc<str>,
+}
+
 /// The last failure of asking for a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -195,6 +206,20 @@ impl Library {
         lock(&self.failures).get(&(subject, selection)).cloned()
     }
 
+    /// Everything that is held, with its state now.
+    pub(crate) fn inventory(&self) -> Vec<Held> {
+        let (shelf, now) = (self.shelf.load(), self.clock.now());
+        let entry = |(subject, tracks, held): (Subject, Vec<Track>, &shelf::Held)| Held {
+            subject,
+            tracks,
+            state: State::of(Some((&held.document, held.checked)), now, &self.options.schedule),
+            document: Arc::clone(&held.document),
+            checked: held.checked,
+            source: Arc::clone(&held.source),
+        };
+        shelf.iter().map(entry).collect()
+    }
+
     /// Every failure that was not made good.
     pub fn failures(&self) -> Vec<(Subject, Failure)> {
         lock(&self.failures).iter().map(|((subject, _), failure)| (*subject, failure.clone())).collect()
@@ -237,7 +262,7 @@ impl Library {
         let number = Selection::Number(document.evaluation_number.unwrap_or(0));
         let tracks = stored.tracks.iter().map(|track| Selection::Track(*track));
         for selection in tracks.chain([number]) {
-            let held = Held {
+            let held = shelf::Held {
                 document: Arc::clone(&document),
                 checked: stored.checked,
                 source: Arc::clone(&stored.source),
@@ -399,7 +424,7 @@ impl Library {
         {
             return Err(TakeError::Document(DocumentError::OtherNumber { wanted, found }));
         }
-        let held = Held { document: Arc::new(document), checked: now, source };
+        let held = shelf::Held { document: Arc::new(document), checked: now, source };
         let placed = shelf.put(held.clone(), selection).map_err(TakeError::Backwards)?;
         let number = held.document.evaluation_number.unwrap_or(0);
         self.archive.write(&held, &tracks_at(&shelf, subject, number)).map_err(TakeError::Store)?;

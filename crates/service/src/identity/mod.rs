@@ -7,6 +7,7 @@
 
 pub mod administration;
 mod bring;
+pub(crate) mod explain;
 mod kds;
 pub mod library;
 mod pckcert;
@@ -92,6 +93,11 @@ impl HardwareIdentity {
             sets: Sets::default(),
             cache,
         }
+    }
+
+    /// Whether anybody can be asked.
+    pub(crate) const fn has_upstream(&self) -> bool {
+        self.upstream.is_some()
     }
 
     /// The time.

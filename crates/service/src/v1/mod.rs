@@ -3,6 +3,7 @@
 
 mod appraisals;
 mod audit;
+mod collateral;
 mod keys;
 mod providers;
 
@@ -27,6 +28,8 @@ pub(crate) async fn service(endpoint: Endpoint, exchange: Exchange<'_>) -> Resul
         Endpoint::RotateKey => keys::rotate(exchange).await,
         Endpoint::RevokeKey => keys::revoke(&exchange).await,
         Endpoint::AuditRecord => audit::record(&exchange).await,
+        Endpoint::ListCollateral => collateral::list(&exchange).await,
+        Endpoint::ExplainCollateral => collateral::explain(exchange).await,
         Endpoint::OpenApi => Ok(Answer::json(OPENAPI.clone())),
         // The dispatcher keeps the others to itself.
         _ => Err(Problem::internal()),

@@ -58,6 +58,14 @@ pub(crate) struct Selected {
     pub(crate) set: Arc<PckSet>,
 }
 
+/// What is known of a platform.
+pub(crate) struct Known {
+    /// Whether it waits for certificates.
+    pub(crate) waiting: bool,
+    pub(crate) has_manifest: bool,
+    pub(crate) set: Option<Arc<PckSet>>,
+}
+
 /// A platform in memory, and the stored document that it was read from.
 #[derive(Clone)]
 struct Held {
@@ -208,6 +216,16 @@ impl Platforms {
     pub(crate) async fn bring(self: &Arc<Self>, id: PlatformId, raw: RawPcks) -> Result<(), BringError> {
         let set = self.verify(&raw, id).map_err(BringError::Pck)?;
         self.keep(id, &set, None).await.map_err(BringError::Store)
+    }
+
+    /// What is known of a platform, for explanations.
+    pub(crate) async fn known(self: &Arc<Self>, id: PlatformId) -> Result<Option<Known>, Refusal> {
+        let held = self.look_up(id).await?;
+        Ok(held.map(|Held { record, set, .. }| Known {
+            waiting: record.waiting,
+            has_manifest: record.manifest.is_some(),
+            set,
+        }))
     }
 
     /// Every platform that passes, a page after the other; `work` sees each.
