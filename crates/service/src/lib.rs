@@ -28,5 +28,6 @@ mod router;
 pub mod serve;
 pub mod server;
 pub mod trust;
+pub mod upstream;
 mod v1;
 mod vendor_date;
