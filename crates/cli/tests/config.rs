@@ -49,6 +49,9 @@ fn example(folder: &Path) -> String {
         .replace("/etc/assay/master.key", &made("dev/master.key"))
         .replace("/etc/assay/login-ca.pem", &made("tls/ca.pem"))
         .replace("/etc/assay/egress-ca.pem", &made("tls/ca.pem"))
+        .replace("/etc/assay/pccs-ca.pem", &made("tls/ca.pem"))
+        // Any secret will do as the key of an upstream.
+        .replace("/etc/assay/pcs.key", &made("dev/admin.token"))
         .replace("/var/lib/assay", &folder.join("data").display().to_string())
 }
 
@@ -68,6 +71,8 @@ fn the_example_is_a_configuration_that_can_be_used() {
     let checked = check(folder.path(), &uncommented.join("\n"), &[]);
     assert_eq!((checked.code, checked.stderr.as_str()), (0, ""), "{checked:?}");
     assert!(checked.stdout.contains("service_domain") && checked.stdout.contains("Payments.Attestation"));
+    let secret = std::fs::read_to_string(folder.path().join("made/dev/admin.token")).unwrap();
+    assert!(checked.stdout.contains("key_file = ") && !checked.stdout.contains(secret.trim()));
 }
 
 fn is_setting(line: &&str) -> bool {
@@ -168,6 +173,9 @@ fn the_files_it_names_are_read() {
     assert!(
         problems(&good.replace("tls/server.pem", "tls/missing.pem")).contains("missing.pem` cannot be read")
     );
+    let upstream = "[[collateral.upstreams]]\nkind = \"pcs\"\nkey_file = \"made/tls/ca.pem\"\n";
+    let open = problems(&format!("{good}\n{upstream}"));
+    assert!(open.contains("the upstream `pcs`: `made/tls/ca.pem` has the mode 0644"), "{open}");
 }
 
 #[test]

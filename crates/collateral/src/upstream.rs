@@ -194,6 +194,9 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// Its name in explanations, logs and metrics: of the configuration, without secrets.
     fn name(&self) -> &str;
 
+    /// Whether asking makes sense at all: what is not offered costs no question.
+    fn offers(&self, wanted: &Wanted) -> bool;
+
     /// Asks.
     fn fetch<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a>;
 }

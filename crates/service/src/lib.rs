@@ -30,5 +30,6 @@ mod router;
 pub mod serve;
 pub mod server;
 pub mod trust;
+pub mod upstream;
 mod v1;
 mod vendor_date;

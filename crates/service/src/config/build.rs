@@ -8,6 +8,7 @@ use assay_token::Algorithm;
 use assay_verify::UnixTime;
 use assay_verify::intel::TcbStatus;
 
+use super::collateral;
 use super::environment::FromEnvironment;
 use super::raw::{OneOrMany, Optional, Raw, RawIssuer, RawKeys, RawLimits, RawTls, Setting};
 use super::snp;
@@ -35,7 +36,7 @@ const TIMEOUT_MAX: u32 = 3600;
 pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
-    fn add(&mut self, origin: Origin, message: impl Into<String>) {
+    pub(super) fn add(&mut self, origin: Origin, message: impl Into<String>) {
         self.0.push(Problem { origin, message: message.into() });
     }
 
@@ -61,7 +62,7 @@ impl Problems {
 }
 
 pub(crate) fn build(
-    raw: Raw,
+    mut raw: Raw,
     environment: FromEnvironment,
     overrides: &Overrides,
 ) -> Result<Config, Vec<Problem>> {
@@ -82,7 +83,8 @@ pub(crate) fn build(
         plain_http: raw.tls.disabled.as_ref().is_some_and(|disabled| disabled.value),
         tls: tls(&mut problems, raw.tls, listen, public_url_derived, &data_dir, dev),
         operations_listen,
-        collateral_dirs: collateral_dirs(raw.collateral.dir, &data_dir),
+        collateral_dirs: collateral_dirs(raw.collateral.dir.take(), &data_dir),
+        collateral: collateral::build(&mut problems, raw.collateral),
         store_dir: raw.store.path.map_or_else(|| data_dir.join("store"), |path| PathBuf::from(path.value)),
         keys: keys(&mut problems, raw.keys, &environment, &data_dir, dev),
         auth: AuthConfig { issuers: issuers(&mut problems, raw.auth.issuers, &public_url) },
@@ -402,7 +404,12 @@ fn limits(problems: &mut Problems, raw: RawLimits) -> LimitsConfig {
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, min: T, max: T) -> Result<T, String> {
+pub(super) fn within<T: PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: T,
+    min: T,
+    max: T,
+) -> Result<T, String> {
     if value >= min && value <= max {
         return Ok(value);
     }

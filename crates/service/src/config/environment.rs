@@ -38,6 +38,9 @@ const TABLE: &[(&str, Set)] = &[
         raw.collateral.dir = Some(Setting { value: OneOrMany::Many(list(&text.value)), origin: text.origin });
         Ok(())
     }),
+    ("ASSAY_COLLATERAL_MODE", |raw, text| set(&mut raw.collateral.mode, text)),
+    ("ASSAY_COLLATERAL_SERVE_EXPIRED", |raw, text| set(&mut raw.collateral.serve_expired, text)),
+    ("ASSAY_COLLATERAL_REFRESH_HOURS", |raw, text| set(&mut raw.collateral.refresh_hours, text)),
     ("ASSAY_STORE_PATH", |raw, text| set(&mut raw.store.path, text)),
     ("ASSAY_KEYS_MASTER_KEY_FILE", |raw, text| set(&mut raw.keys.master_key_file, text)),
     ("ASSAY_KEYS_MASTER_KEY_CREDENTIAL", |raw, text| set(&mut raw.keys.master_key_credential, text)),

@@ -3,6 +3,7 @@
 //! Everything is checked before anything starts, and an error names the line of the file or the variable.
 
 mod build;
+mod collateral;
 mod environment;
 mod error;
 mod print;
@@ -20,6 +21,7 @@ use crate::egress::AllowEntry;
 use crate::keys::MasterKeySource;
 
 pub(crate) use build::{is_below, tcb_statuses};
+pub use collateral::{CollateralConfig, CollateralMode, NetworkConfig, UpstreamConfig, UpstreamSource};
 pub use error::{ConfigError, Origin, Problem};
 
 /// Largest configuration file: a hundred issuers with all their roles take a tenth of it.
@@ -46,6 +48,8 @@ pub struct Config {
     pub operations_listen: Option<SocketAddr>,
     /// Folders with vendor collateral.
     pub collateral_dirs: Vec<PathBuf>,
+    /// Where documents come from that are not held.
+    pub collateral: CollateralConfig,
     /// The folder of the database.
     pub store_dir: PathBuf,
     /// Signing keys.

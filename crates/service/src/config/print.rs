@@ -18,7 +18,7 @@ pub(crate) fn to_toml(config: &Config) -> String {
     if let Some(listen) = config.operations_listen {
         put("operations", section([("listen", listen.to_string().into())]));
     }
-    put("collateral", section([("dir", list(config.collateral_dirs.iter().map(|dir| path(dir))))]));
+    put("collateral", super::collateral::to_toml(config));
     put("store", section([("path", path(&config.store_dir))]));
     put("keys", keys(config));
     put("auth", section([("issuers", list(config.auth.issuers.iter().map(issuer)))]));

@@ -66,6 +66,26 @@ pub(crate) struct RawOperations {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawCollateral {
     pub(crate) dir: Optional<OneOrMany>,
+    pub(crate) mode: Optional<String>,
+    pub(crate) serve_expired: Optional<bool>,
+    pub(crate) refresh_hours: Optional<u32>,
+    pub(crate) upstreams: Vec<RawUpstream>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawUpstream {
+    pub(crate) kind: Setting<String>,
+    pub(crate) name: Optional<String>,
+    pub(crate) url: Optional<OneOrMany>,
+    pub(crate) root_crl_url: Optional<String>,
+    pub(crate) path: Optional<String>,
+    pub(crate) key_file: Optional<String>,
+    pub(crate) ca_file: Optional<String>,
+    pub(crate) timeout_seconds: Optional<u32>,
+    pub(crate) retries: Optional<u32>,
+    pub(crate) requests_per_second: Optional<f64>,
+    pub(crate) burst: Optional<u32>,
 }
 
 /// `"a"` or `["a", "b"]`.

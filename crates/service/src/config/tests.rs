@@ -1,5 +1,7 @@
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 
+mod collateral;
+
 use super::*;
 use crate::keys::MasterKeySource;
 

@@ -24,6 +24,18 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start(answer: impl Fn(&str) -> (u16, Vec<u8>) + Send + Sync + 'static) -> Self {
+        Self::start_with(move |request| {
+            let (status, body) = answer(request.uri().path());
+            let response = HttpResponse::builder().status(status).header("location", "https://example.org/");
+            response.body(Bytes::from(body)).unwrap()
+        })
+        .await
+    }
+
+    /// As [`TestServer::start`], with everything of a request and of its answer.
+    pub(crate) async fn start_with(
+        answer: impl Fn(http::Request<Bytes>) -> HttpResponse<Bytes> + Send + Sync + 'static,
+    ) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::<String>::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -52,13 +64,14 @@ impl TestServer {
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let service = service_fn(move |request: http::Request<Incoming>| {
-                        let path = request.uri().path().to_owned();
-                        log.lock().unwrap().push(path.clone());
-                        let (status, body) = answer(&path);
-                        let response =
-                            HttpResponse::builder().status(status).header("location", "https://example.org/");
-                        let response = response.body(Full::new(Bytes::from(body))).unwrap();
-                        async move { Ok::<_, Infallible>(response) }
+                        log.lock().unwrap().push(request.uri().path().to_owned());
+                        let answer = Arc::clone(&answer);
+                        async move {
+                            let (parts, body) = request.into_parts();
+                            let body = body.collect().await.unwrap().to_bytes();
+                            let response = answer(http::Request::from_parts(parts, body));
+                            Ok::<_, Infallible>(response.map(Full::new))
+                        }
                     });
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)

@@ -10,6 +10,7 @@ use assay_service::config::{Config, Overrides};
 use assay_service::counters::Counters;
 use assay_service::keys::{self, MasterKeySource, RewrapError};
 use assay_service::server::ServerCertificate;
+use assay_service::upstream;
 use assay_store::SqliteStore;
 use assay_token::wrap::MasterKey;
 
@@ -63,6 +64,10 @@ fn problems(config: &Config, output: &Output) -> Vec<String> {
     problems.extend(master_key_problem(config, output));
     // It reads every file of certification authorities.
     if let Err(error) = Authenticator::new(config, None, Clock::system(), Arc::new(Counters::default())) {
+        problems.push(visible(&error.to_string()));
+    }
+    // It reads keys of upstreams and their authorities.
+    if let Err(error) = upstream::build(config, &Clock::system()) {
         problems.push(visible(&error.to_string()));
     }
     problems

@@ -1,0 +1,177 @@
+//! One question to a server and what its status says.
+
+use std::time::Duration;
+
+use assay_collateral::upstream::UpstreamError;
+use assay_verify::UnixTime;
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Method, StatusCode};
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use crate::clock::Clock;
+use crate::egress::{Client, EgressError, OutgoingRequest, Response};
+
+/// Longest wait that is believed; a server that asks for more is asked again after this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Intel's codes are words such as `InvalidRequestSyntax`.
+const ERROR_CODE_MAX: usize = 64;
+
+/// Sends questions to one server.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    pub(super) client: Client,
+    /// For one question, name resolution included.
+    pub(super) timeout: Duration,
+    /// For dates in `Retry-After`.
+    pub(super) clock: Clock,
+    /// Statuses that mean: there is no such thing.
+    pub(super) unknown: &'static [u16],
+}
+
+/// A question.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) url: &'a str,
+    pub(super) headers: &'a [(&'a str, &'a str)],
+    /// Sent by `POST` as JSON.
+    pub(super) body: Option<&'a str>,
+    /// Largest answer.
+    pub(super) limit: usize,
+}
+
+impl<'a> Question<'a> {
+    pub(super) const fn get(url: &'a str, limit: usize) -> Self {
+        Self { url, headers: &[], body: None, limit }
+    }
+}
+
+impl Exchange {
+    /// Sends a question; only an answer of status 200 is one.
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Response, UpstreamError> {
+        let client = self.client.clone().with_bounds(question.limit, self.timeout);
+        let mut headers = question.headers.to_vec();
+        let (method, body) = match question.body {
+            None => (Method::GET, Bytes::new()),
+            Some(body) => {
+                headers.push(("content-type", "application/json"));
+                (Method::POST, Bytes::copy_from_slice(body.as_bytes()))
+            }
+        };
+        let request = OutgoingRequest { method, url: question.url, headers: &headers, body };
+        let answer = client.send(request).await.map_err(not_answered)?;
+        judge(answer.status, &answer.headers, self.unknown, self.clock.now())?;
+        Ok(answer)
+    }
+}
+
+fn not_answered(error: EgressError) -> UpstreamError {
+    match error {
+        EgressError::TooLarge { limit, .. } => bad(format!("it is larger than {limit} bytes")),
+        // The text of this error repeats the address, which names the platform.
+        EgressError::Url { rule, .. } => {
+            UpstreamError::Unavailable { problem: format!("its address cannot be used: {rule}") }
+        }
+        other => UpstreamError::Unavailable { problem: other.to_string() },
+    }
+}
+
+pub(super) fn bad(problem: impl Into<String>) -> UpstreamError {
+    UpstreamError::BadAnswer { problem: problem.into() }
+}
+
+/// What a status says (Intel, *PCS API v4*; RFC 9110, section 15).
+fn judge(
+    status: StatusCode,
+    headers: &HeaderMap,
+    unknown: &[u16],
+    now: UnixTime,
+) -> Result<(), UpstreamError> {
+    match status.as_u16() {
+        200 => Ok(()),
+        status if unknown.contains(&status) => {
+            Err(UpstreamError::Unknown { status, detail: error_code(headers) })
+        }
+        410 => Err(UpstreamError::Gone),
+        status @ (401 | 403) => Err(UpstreamError::Unauthorized { status }),
+        429 => Err(UpstreamError::Throttled { retry_after: retry_after(headers, now) }),
+        status @ 500..=599 => {
+            Err(UpstreamError::Unavailable { problem: format!("it answers with the status {status}") })
+        }
+        status @ 300..=399 => {
+            Err(bad(format!("the status {status} leads elsewhere, and nothing follows it")))
+        }
+        status => Err(bad(format!("the status {status} is none that it should have"))),
+    }
+}
+
+/// `Error-Code`, if it is a word: it goes to logs and callers.
+fn error_code(headers: &HeaderMap) -> Option<String> {
+    let code = headers.get("error-code")?.to_str().ok()?;
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let usable = (1..=ERROR_CODE_MAX).contains(&code.len()) && code.bytes().all(is_word);
+    usable.then(|| code.to_owned())
+}
+
+/// Seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+        // More digits than a number has are a long wait, too.
+        text.parse().unwrap_or(u64::MAX)
+    } else {
+        let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+        u64::try_from(date.as_second().saturating_sub(now.0)).unwrap_or(0)
+    };
+    Some(Duration::from_secs(wait).min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn waits_are_seconds_or_dates_and_bounded() {
+        let now = UnixTime(784_111_777);
+        let cases = [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("3601", Some(3600)),
+            ("99999999999999999999999", Some(3600)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Some(0)),
+            ("Mon, 07 Nov 1994 08:49:37 GMT", Some(3600)),
+            ("-1", None),
+            ("", None),
+            ("soon", None),
+        ];
+        for (text, expected) in cases {
+            let found = retry_after(&headers("retry-after", text), now);
+            assert_eq!(found, expected.map(Duration::from_secs), "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn only_words_are_codes() {
+        let long = "a".repeat(65);
+        for (text, good) in [("InvalidRequestSyntax", true), ("a b", false), ("<x>", false), (&long, false)] {
+            let expected = good.then(|| text.to_owned());
+            assert_eq!(error_code(&headers("error-code", text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_stay_out_of_errors() {
+        let error = EgressError::Url { url: "https://kds/vcek/v1/Milan/0011".to_owned(), rule: "too long" };
+        let expected =
+            UpstreamError::Unavailable { problem: "its address cannot be used: too long".to_owned() };
+        assert_eq!(not_answered(error), expected);
+    }
+}

@@ -1,0 +1,352 @@
+//! What stands between the service and one upstream: it is asked once for equal questions, no more often than it bears,
+//! again when it failed in passing, and not at all while it is broken.
+//!
+//! Each part is a state machine of its own that is given the time.
+
+mod backoff;
+mod breaker;
+mod bucket;
+mod fingerprint;
+mod flight;
+mod unknown;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, Wanted};
+use tokio::time::Instant;
+
+pub use breaker::BreakerState;
+
+use super::counters::UpstreamCounters;
+use crate::random;
+use breaker::Breaker;
+use bucket::Bucket;
+use fingerprint::{Fingerprint, Salt};
+use flight::Flights;
+use unknown::UnknownMemory;
+
+/// The longest wait within one question; an upstream that asks for more is left alone meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long an upstream is left alone that does not say how long.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
+
+/// On whose behalf an upstream is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// The service itself, an operator, or a platform that is registered.
+    Own,
+    /// Anybody: strangers have half of the questions, and what goes wrong for them closes nothing for the others.
+    Stranger,
+}
+
+impl Asker {
+    /// How many questions may be under way before one more is turned away.
+    const fn most_under_way(self) -> usize {
+        match self {
+            Self::Own => MOST_UNDER_WAY,
+            Self::Stranger => MOST_UNDER_WAY / 2,
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Own => Self::Stranger,
+            Self::Stranger => Self::Own,
+        }
+    }
+}
+
+/// Bounds for one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// For one attempt.
+    pub timeout: Duration,
+    /// Attempts after the first one.
+    pub retries: u32,
+    /// Time in which one more question may be asked; zero for no limit.
+    pub interval: Duration,
+    /// Questions at once.
+    pub burst: u32,
+    /// Whether it is left alone when it fails, and not asked again at once for what it does not know. Files are neither
+    /// tired by questions nor gone for long.
+    pub is_remote: bool,
+}
+
+/// Questions under way at once: what waits beyond this would only wait.
+const MOST_UNDER_WAY: usize = 256;
+
+type Outcome = Result<Fetched, UpstreamError>;
+
+/// One upstream, guarded.
+#[derive(Debug)]
+pub struct Guarded {
+    shared: Arc<Shared>,
+    flights: Flights<(Fingerprint, Asker), Outcome>,
+}
+
+struct Shared {
+    upstream: Box<dyn Upstream>,
+    bounds: Bounds,
+    counters: Arc<UpstreamCounters>,
+    gates: Mutex<Gates>,
+    salt: Salt,
+    started: Instant,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shape = f.debug_struct("Shared");
+        shape.field("upstream", &self.upstream).field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
+/// What decides whether a question is asked.
+struct Gates {
+    bucket: Bucket,
+    own: Breaker,
+    strangers: Breaker,
+    unknown: UnknownMemory,
+}
+
+impl Guarded {
+    /// Guards an upstream.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn new(upstream: Box<dyn Upstream>, bounds: Bounds) -> Result<Self, random::NoRandomness> {
+        let gates = Gates {
+            bucket: Bucket::new(bounds.interval, bounds.burst),
+            own: Breaker::default(),
+            strangers: Breaker::default(),
+            unknown: UnknownMemory::default(),
+        };
+        let shared = Shared {
+            counters: Arc::new(UpstreamCounters::new(upstream.name())),
+            upstream,
+            bounds,
+            gates: Mutex::new(gates),
+            salt: Salt(random::bytes()?),
+            started: Instant::now(),
+        };
+        Ok(Self { shared: Arc::new(shared), flights: Flights::default() })
+    }
+
+    /// The name of the upstream.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.shared.upstream.name()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn counters(&self) -> &UpstreamCounters {
+        &self.shared.counters
+    }
+
+    /// What is thought of the upstream.
+    #[must_use]
+    pub fn breaker(&self) -> BreakerState {
+        let now = self.shared.now();
+        self.shared.gates().own.state(now)
+    }
+
+    /// Asks, or waits with those who asked the same. A caller that stops waiting stops nobody else.
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    pub async fn ask(&self, wanted: &Wanted, asker: Asker) -> Result<Fetched, UpstreamError> {
+        if !self.shared.upstream.offers(wanted) {
+            return Err(UpstreamError::NotOffered);
+        }
+        let _waiting = self.shared.counters.wait();
+        let question = self.shared.salt.of(wanted);
+        // Whoever has less may have been turned away where the other is not.
+        if let Some(others) = self.flights.find(&(question, asker.other())) {
+            let answer = landed(others.wait().await);
+            if !matches!(answer, Err(UpstreamError::NotAsked { .. })) {
+                return answer;
+            }
+        }
+        let shared = &self.shared;
+        let work = || Arc::clone(shared).fetch(wanted.clone(), question, asker);
+        match self.flights.join((question, asker), asker.most_under_way(), work) {
+            Some(waiter) => landed(waiter.wait().await),
+            None => Err(shared.turned_away("too many questions are under way")),
+        }
+    }
+}
+
+fn landed(answer: Option<Outcome>) -> Outcome {
+    let lost = || UpstreamError::Unavailable { problem: "the question was lost in this service".to_owned() };
+    answer.unwrap_or_else(|| Err(lost()))
+}
+
+impl Shared {
+    fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.started)
+    }
+
+    fn gates(&self) -> MutexGuard<'_, Gates> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turned_away(&self, reason: &'static str) -> UpstreamError {
+        let error = UpstreamError::NotAsked { reason };
+        self.counters.failed(error.code());
+        error
+    }
+
+    /// Asks until there is an answer, or no hope of one.
+    async fn fetch(self: Arc<Self>, wanted: Wanted, question: Fingerprint, asker: Asker) -> Outcome {
+        if let Some(known) = self.gates().unknown.find(question, self.now()) {
+            return Err(known);
+        }
+        let mut failures: u32 = 0;
+        let mut last = None;
+        loop {
+            if let Err(turned_away) = self.enter(asker).await {
+                // Why the first attempt failed says more than why there is no second one.
+                return Err(last.unwrap_or(turned_away));
+            }
+            let answer = self.attempt(&wanted).await;
+            self.note(&answer, &wanted, question, asker);
+            let Err(error) = answer else { return answer };
+            failures = failures.saturating_add(1);
+            match self.wait_before_retry(&error, failures) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+            last = Some(error);
+        }
+    }
+
+    /// Waits for a turn. Strangers do not wait: their questions would pile up.
+    async fn enter(&self, asker: Asker) -> Result<(), UpstreamError> {
+        const SPENT: &str = "this service has spent its questions";
+        let give_up = self.now().saturating_add(self.bounds.timeout);
+        loop {
+            let wait = match self.gates().enter(asker, self.now()) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Wait(wait)) => wait,
+                Err(Refusal::LeftAlone(reason)) => return Err(self.turned_away(reason)),
+            };
+            if asker == Asker::Stranger || self.now().saturating_add(wait) > give_up {
+                return Err(self.turned_away(SPENT));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(&self, wanted: &Wanted) -> Outcome {
+        self.counters.asked.increment();
+        let timeout = self.bounds.timeout;
+        let late = |_| {
+            let problem = format!("it did not answer within {} seconds", timeout.as_secs());
+            Err(UpstreamError::Unavailable { problem })
+        };
+        tokio::time::timeout(timeout, self.upstream.fetch(wanted)).await.unwrap_or_else(late)
+    }
+
+    /// Keeps what an answer teaches about the upstream.
+    fn note(&self, answer: &Outcome, wanted: &Wanted, question: Fingerprint, asker: Asker) {
+        match answer {
+            Ok(_) => self.counters.answered.increment(),
+            Err(error) => {
+                self.counters.failed(error.code());
+                let (upstream, code, about) = (self.upstream.name(), error.code(), label(wanted));
+                tracing::debug!(upstream, code, about, %error, "upstream gave nothing");
+            }
+        }
+        if !self.bounds.is_remote {
+            return;
+        }
+        let now = self.now();
+        let mut gates = self.gates();
+        match answer {
+            Err(error @ (UpstreamError::Unknown { .. } | UpstreamError::NotOffered)) => {
+                gates.unknown.remember(question, error.clone(), now);
+                gates.answered();
+            }
+            Err(UpstreamError::Throttled { retry_after }) => {
+                gates.answered();
+                gates.pause(now.saturating_add(retry_after.unwrap_or(DEFAULT_PAUSE)));
+            }
+            Err(UpstreamError::Unavailable { .. } | UpstreamError::BadAnswer { .. }) => {
+                gates.failed(asker, now);
+            }
+            _ => gates.answered(),
+        }
+    }
+
+    /// How long to wait before the next attempt, if there is to be one.
+    fn wait_before_retry(&self, error: &UpstreamError, failures: u32) -> Option<Duration> {
+        if failures > self.bounds.retries || !error.is_passing() {
+            return None;
+        }
+        if let UpstreamError::Throttled { retry_after } = error {
+            return retry_after.filter(|wait| *wait <= LONGEST_WAIT);
+        }
+        // Without randomness, everybody waits the longest.
+        let chance = random::bytes().map_or(u16::MAX, u16::from_le_bytes);
+        Some(backoff::delay(failures, chance))
+    }
+}
+
+/// Why a question is not asked now.
+enum Refusal {
+    /// There is a turn after this time.
+    Wait(Duration),
+    /// Nobody asks.
+    LeftAlone(&'static str),
+}
+
+impl Gates {
+    /// A question is counted only if it is asked, so the breaker is looked at before the bucket.
+    fn enter(&mut self, asker: Asker, now: Duration) -> Result<(), Refusal> {
+        if let Some(reason) = self.breaker(asker).refusal(now) {
+            return Err(Refusal::LeftAlone(reason));
+        }
+        self.bucket.take(asker, now).map_err(Refusal::Wait)?;
+        self.breaker(asker).enter(now);
+        Ok(())
+    }
+
+    const fn breaker(&mut self, asker: Asker) -> &mut Breaker {
+        match asker {
+            Asker::Own => &mut self.own,
+            Asker::Stranger => &mut self.strangers,
+        }
+    }
+
+    fn answered(&mut self) {
+        self.own.answered();
+        self.strangers.answered();
+    }
+
+    /// A question of a stranger may be made to fail, so that it closes the way for strangers alone.
+    fn failed(&mut self, asker: Asker, now: Duration) {
+        self.strangers.failed(now);
+        if asker == Asker::Own {
+            self.own.failed(now);
+        }
+    }
+
+    fn pause(&mut self, until: Duration) {
+        self.own.pause(until);
+        self.strangers.pause(until);
+    }
+}
+
+/// What a question is about, for the log: never which platform.
+fn label(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Document(subject, _) => subject.path(),
+        Wanted::Families => "intel/families".to_owned(),
+        Wanted::Pcks(_) => "intel/pck".to_owned(),
+        Wanted::Vcek(name) => format!("amd/vcek/{}", name.product.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Upstreams: who is asked for vendor documents and certificates that are not held.
+//!
+//! [`build`] makes a [`Chain`] of the configured ones. What they give is unverified: [`Chain::ask`] hands it to its caller,
+//! who says whether it is genuine, and goes on to the next where it is not.
+
+mod chain;
+mod counters;
+mod exchange;
+mod folder;
+mod guard;
+mod intel;
+mod kds;
+mod pccs;
+mod pcs;
+mod read;
+mod secret;
+
+use std::path::Path;
+use std::time::Duration;
+
+use assay_collateral::upstream::Upstream;
+
+pub use chain::{Chain, Failure, Failures, Found};
+pub use counters::UpstreamCounters;
+pub use folder::{document_files, vcek_file};
+pub use guard::{Asker, Bounds, BreakerState, Guarded};
+
+use crate::clock::Clock;
+use crate::config::{CollateralMode, Config, UpstreamConfig, UpstreamSource};
+use crate::egress::{Client, EgressError, EgressPolicy, Roots};
+use crate::files::{self, FileError};
+use crate::random::NoRandomness;
+use exchange::Exchange;
+use folder::Folder;
+use kds::Kds;
+use pccs::Pccs;
+use pcs::Pcs;
+use secret::Secret;
+
+/// PEM of a few hundred authorities.
+const CA_FILE_MAX: u64 = 4 * 1024 * 1024;
+/// Reading a few files, also over a network.
+const FOLDER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why an upstream cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamSetupError {
+    /// A file.
+    #[error("the upstream `{upstream}`: {error}")]
+    File {
+        /// The name of the upstream.
+        upstream: String,
+        /// Which file, and what is wrong.
+        error: FileError,
+    },
+    /// The client.
+    #[error("the upstream `{upstream}`: {error}")]
+    Egress {
+        /// The name of the upstream.
+        upstream: String,
+        /// What is wrong.
+        error: EgressError,
+    },
+    /// No randomness.
+    #[error("{0}")]
+    Random(NoRandomness),
+}
+
+impl UpstreamSetupError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "upstream-file",
+            Self::Egress { .. } => "upstream-client",
+            Self::Random(_) => "no-randomness",
+        }
+    }
+
+    /// What the operator can do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "correct the file, its owner or its mode; keys need the mode 0600",
+            Self::Egress { .. } => "correct the file of certification authorities",
+            Self::Random(_) => "start again",
+        }
+    }
+}
+
+/// The configured upstreams, in their order. In the mode `offline` those that need a network are left out.
+///
+/// # Errors
+/// [`UpstreamSetupError`] for the first one whose files cannot be used.
+pub fn build(config: &Config, clock: &Clock) -> Result<Chain, UpstreamSetupError> {
+    let offline = config.collateral.mode == CollateralMode::Offline;
+    let used = |upstream: &&UpstreamConfig| !offline || !upstream.source.needs_network();
+    let upstreams = config.collateral.upstreams.iter().filter(used);
+    let guarded = upstreams.map(|upstream| one(config, upstream, clock)).collect::<Result<_, _>>()?;
+    Ok(Chain::new(guarded))
+}
+
+fn one(config: &Config, upstream: &UpstreamConfig, clock: &Clock) -> Result<Guarded, UpstreamSetupError> {
+    let name = upstream.name.clone();
+    let exchange = |unknown| exchange(config, upstream, clock, unknown);
+    let secret = |file: &Option<std::path::PathBuf>| read_secret(&name, file.as_deref());
+    let client: Box<dyn Upstream> = match &upstream.source {
+        UpstreamSource::Pcs { url, root_crl_url, key_file } => Box::new(Pcs {
+            base: url.clone(),
+            root_crl_url: root_crl_url.clone(),
+            key: secret(key_file)?,
+            exchange: exchange(pcs::UNKNOWN)?,
+            name,
+        }),
+        UpstreamSource::Pccs { url, key_file } => Box::new(Pccs {
+            base: url.clone(),
+            token: secret(key_file)?,
+            exchange: exchange(pccs::UNKNOWN)?,
+            name,
+        }),
+        UpstreamSource::Kds { urls } => {
+            Box::new(Kds { bases: urls.clone(), exchange: exchange(kds::UNKNOWN)?, name })
+        }
+        UpstreamSource::Folder { path } => Box::new(Folder { name, path: path.clone() }),
+    };
+    Guarded::new(client, bounds(upstream)).map_err(UpstreamSetupError::Random)
+}
+
+fn bounds(upstream: &UpstreamConfig) -> Bounds {
+    if !upstream.source.needs_network() {
+        return Bounds {
+            timeout: FOLDER_TIMEOUT,
+            retries: 0,
+            interval: Duration::ZERO,
+            burst: 1,
+            is_remote: false,
+        };
+    }
+    let network = &upstream.network;
+    let mirrors = match &upstream.source {
+        UpstreamSource::Kds { urls } => u32::try_from(urls.len()).unwrap_or(u32::MAX),
+        _ => 1,
+    };
+    Bounds {
+        timeout: seconds(network.timeout_seconds).saturating_mul(mirrors),
+        retries: network.retries,
+        // The configuration bounds it, so that this never fails.
+        interval: Duration::try_from_secs_f64(network.requests_per_second.recip()).unwrap_or(FOLDER_TIMEOUT),
+        burst: network.burst,
+        is_remote: true,
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}
+
+fn exchange(
+    config: &Config,
+    upstream: &UpstreamConfig,
+    clock: &Clock,
+    unknown: &'static [u16],
+) -> Result<Exchange, UpstreamSetupError> {
+    let failed = |error| UpstreamSetupError::Egress { upstream: upstream.name.clone(), error };
+    let with_file = |roots: Roots, file: &Path| {
+        let pem = files::read(file, CA_FILE_MAX)
+            .map_err(|error| UpstreamSetupError::File { upstream: upstream.name.clone(), error })?;
+        roots.with_pem(&pem).map_err(failed)
+    };
+    let mut roots = Roots::web();
+    for file in [&config.egress.ca_file, &upstream.network.ca_file].into_iter().flatten() {
+        roots = with_file(roots, file)?;
+    }
+    let policy = EgressPolicy { allow: config.egress.allow.clone(), ..EgressPolicy::default() };
+    let client = Client::new(policy, roots).map_err(failed)?;
+    let timeout = seconds(upstream.network.timeout_seconds);
+    Ok(Exchange { client, timeout, clock: clock.clone(), unknown })
+}
+
+fn read_secret(upstream: &str, file: Option<&Path>) -> Result<Option<Secret>, UpstreamSetupError> {
+    let failed = |error| UpstreamSetupError::File { upstream: upstream.to_owned(), error };
+    file.map(Secret::read).transpose().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;
