@@ -17,6 +17,8 @@ use crate::subject::{AmdCrlKey, Subject};
 
 /// What Intel's client can take: it counts document, decoded chain and two NULs in 16 bits. Genuine documents have half of it.
 pub const CLIENT_LIMIT: usize = 65_535;
+/// Largest body of an answer: caches give lists as hexadecimal, which doubles them, and lists of families are none of these.
+pub const MAX_BODY: usize = 256 * 1024;
 /// From here on it is time to tell the operator.
 pub const CLIENT_WARNING: usize = 60_000;
 /// Two certificates of a chain have 2 KiB.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use assay_collateral::state::Schedule;
 use assay_collateral::{CollateralFolder, Reload};
 use assay_silicon::SiliconError;
 use assay_silicon::amd::Amd;
@@ -17,15 +18,16 @@ use crate::audit::Audit;
 use crate::auth::{AuthSetupError, Authenticator};
 use crate::challenge::Challenges;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{CollateralMode, Config};
 use crate::counters::Counters;
 use crate::dev::{self, DevFolder, FolderError};
 use crate::files;
 use crate::identity::HardwareIdentity;
-use crate::identity::library::{Foundation, LibraryOptions};
+use crate::identity::library::{Foundation, LibraryOptions, Mode};
 use crate::keys::{self, MasterKeyError};
 use crate::registry::{Registry, RegistryError};
 use crate::trust::TrustHolder;
+use crate::upstream::{self, UpstreamSetupError};
 use crate::vendor_date::VendorDate;
 
 /// Changes of other processes count within a second.
@@ -87,6 +89,9 @@ pub enum StartError {
     /// Authentication.
     #[error("{0}")]
     Auth(AuthSetupError),
+    /// An upstream.
+    #[error("{0}")]
+    Upstream(UpstreamSetupError),
     /// The clock stands behind what a vendor signed.
     #[error("the clock shows {now}, which is before {vendor}, the date of verified vendor collateral")]
     ClockBehind {
@@ -117,6 +122,7 @@ impl StartError {
             Self::Silicon(_) => "remove the folder of simulated silicon; it is made again",
             Self::Registry(error) => error.help(),
             Self::Auth(_) => "correct the file of certification authorities",
+            Self::Upstream(error) => error.help(),
             Self::ClockBehind { .. } => "set the clock, or set `clock.refuse_behind = false`",
             Self::Interrupted => "start again",
         }
@@ -164,16 +170,17 @@ impl App {
         let vendor_date = VendorDate::new(Arc::clone(&store));
         let newest = vendor_date.advance(collateral.newest_vendor_date()).map_err(StartError::Store)?;
         check_clock(&config, &clock, newest, &counters)?;
+        let upstream = Arc::new(upstream::build(&config, &clock).map_err(StartError::Upstream)?);
         let identity = HardwareIdentity::new(
             Foundation {
                 store: Arc::clone(&store),
-                upstream: None,
+                upstream,
                 trust: Arc::clone(&trust),
                 cache: Arc::clone(&chain_cache),
                 clock: clock.clone(),
             },
             Arc::clone(&master),
-            LibraryOptions::default(),
+            library_options(&config),
         );
         identity.library.load().map_err(StartError::Store)?;
         let registry =
@@ -293,6 +300,19 @@ fn refresh_every(period: Duration, app: Weak<App>) {
             tokio::time::sleep(period).await;
         }
     });
+}
+
+/// How the library behaves, as configured.
+fn library_options(config: &Config) -> LibraryOptions {
+    let collateral = &config.collateral;
+    let mode = match collateral.mode {
+        CollateralMode::Lazy => Mode::Lazy,
+        CollateralMode::Registration => Mode::Registration,
+        CollateralMode::Offline => Mode::Offline,
+    };
+    let refresh_every = i64::from(collateral.refresh_hours).saturating_mul(60 * 60);
+    let schedule = Schedule { refresh_every, ..Schedule::default() };
+    LibraryOptions { mode, schedule, serve_expired: collateral.serve_expired }
 }
 
 fn master_key(config: &Config) -> Result<MasterKey, MasterKeyError> {

@@ -15,6 +15,7 @@ pub mod dev;
 pub mod egress;
 mod endorsements;
 mod files;
+mod flight;
 mod front;
 pub mod identity;
 pub mod keys;

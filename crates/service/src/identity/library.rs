@@ -7,22 +7,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use assay_collateral::document::{Document, DocumentError, RawDocument, Trust};
+use assay_collateral::document::{CLIENT_WARNING, Document, DocumentError, RawDocument, Trust};
 use assay_collateral::shelf::{self, Backwards, Placed, Shelf};
 use assay_collateral::state::{Schedule, State};
 use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
-use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, Wanted};
+use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 use assay_store::{ChangeMark, Revision, Store, StoreError};
 use assay_verify::cache::ChainCache;
 use assay_verify::{TrustAnchors, UnixTime};
 
 use super::persist::{Archive, Stored};
-use super::single_flight::Flights;
 use crate::clock::Clock;
+use crate::flight::Flights;
 use crate::trust::TrustHolder;
+use crate::upstream::{Asker, Chain, Failures};
 
 /// After a failure upstream is left alone for so many seconds, for the same document.
 const RETRY_AFTER: i64 = 60;
+/// Documents that are asked for at once.
+pub(super) const MOST_UNDER_WAY: usize = 256;
 /// Failures that are remembered: as many as there can be subjects in use.
 const MAX_FAILURES: usize = 4096;
 
@@ -144,7 +147,7 @@ pub struct Failure {
 pub struct Library {
     shelf: ArcSwap<Shelf>,
     archive: Archive,
-    upstream: Option<Arc<dyn Upstream>>,
+    upstream: Arc<Chain>,
     trust: Arc<TrustHolder>,
     cache: Arc<ChainCache>,
     clock: Clock,
@@ -153,7 +156,7 @@ pub struct Library {
     mark: Mutex<ChangeMark>,
     /// One change at a time; the revisions that were read.
     writing: Mutex<HashMap<String, Revision>>,
-    flights: Flights<(Subject, Selection), Result<Served, NotServed>>,
+    flights: Flights<(Subject, Selection, Asker), Result<Served, NotServed>>,
     failures: Mutex<HashMap<(Subject, Selection), Failure>>,
 }
 
@@ -167,7 +170,7 @@ impl std::fmt::Debug for Library {
 #[derive(Clone)]
 pub(crate) struct Foundation {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) upstream: Option<Arc<dyn Upstream>>,
+    pub(crate) upstream: Arc<Chain>,
     pub(crate) trust: Arc<TrustHolder>,
     pub(crate) cache: Arc<ChainCache>,
     pub(crate) clock: Clock,
@@ -299,7 +302,7 @@ impl Library {
         }
         let fetched = match self.options.mode {
             Mode::Offline => Err(NotServed::NotHeld),
-            _ => self.fetch(subject, selection).await,
+            _ => self.fetch(subject, selection, Asker::Stranger).await,
         };
         match (fetched, held) {
             (Ok(served), _) => Ok(served),
@@ -329,32 +332,42 @@ impl Library {
     pub(crate) async fn bring(self: &Arc<Self>, subject: Subject, selection: Selection) {
         if self.options.mode != Mode::Offline {
             // What failed is in the log and in the list of failures.
-            let _ = self.fetch(subject, selection).await;
+            let _ = self.fetch(subject, selection, Asker::Own).await;
         }
     }
 
     /// Asks upstream, once for all who ask at the same time.
-    async fn fetch(self: &Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
+    async fn fetch(
+        self: &Arc<Self>,
+        subject: Subject,
+        selection: Selection,
+        asker: Asker,
+    ) -> Result<Served, NotServed> {
         if let Some(failure) = self.failure(subject, selection)
             && self.clock.now().0.saturating_sub(failure.at.0) < RETRY_AFTER
         {
             return Err(NotServed::Passing { code: "upstream-failed-just-now" });
         }
         let library = Arc::clone(self);
-        let flight = async move { library.fetch_now(subject, selection).await };
-        self.flights
-            .join((subject, selection), flight)
-            .await
-            .unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+        let work = || async move { library.fetch_now(subject, selection, asker).await };
+        let Some(waiter) = self.flights.join((subject, selection, asker), MOST_UNDER_WAY, work) else {
+            return Err(NotServed::Passing { code: "too-many-questions" });
+        };
+        waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
     }
 
-    async fn fetch_now(self: Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
+    async fn fetch_now(
+        self: Arc<Self>,
+        subject: Subject,
+        selection: Selection,
+        asker: Asker,
+    ) -> Result<Served, NotServed> {
         // The list of the root decides whether other documents count.
         let has_root = self.held(Subject::RootCrl, Selection::default()).is_some();
         if needs_root_list(subject) && !has_root {
-            let _ = Box::pin(self.ask(Subject::RootCrl, Selection::default())).await;
+            let _ = Box::pin(self.ask(Subject::RootCrl, Selection::default(), asker)).await;
         }
-        let result = self.ask(subject, selection).await;
+        let result = self.ask(subject, selection, asker).await;
         let mut failures = lock(&self.failures);
         match &result {
             Ok(_) => drop(failures.remove(&(subject, selection))),
@@ -369,26 +382,63 @@ impl Library {
         result
     }
 
-    async fn ask(self: &Arc<Self>, subject: Subject, selection: Selection) -> Result<Served, NotServed> {
-        let Some(upstream) = &self.upstream else { return Err(NotServed::NotHeld) };
-        let wanted = Wanted::Document(subject, selection);
-        let raw = match upstream.fetch(&wanted).await {
-            Ok(Fetched::Document(raw)) => raw,
-            Ok(_) => return Err(NotServed::Refused { code: "other-kind".to_owned() }),
-            Err(error) => {
-                tracing::warn!(%subject, upstream = upstream.name(), %error, "upstream gave no document");
-                return Err(not_served(&error));
+    async fn ask(
+        self: &Arc<Self>,
+        subject: Subject,
+        selection: Selection,
+        asker: Asker,
+    ) -> Result<Served, NotServed> {
+        if self.upstream.is_empty() {
+            return Err(NotServed::NotHeld);
+        }
+        let mut refused = None;
+        let accept = |source: &str, fetched| {
+            let Fetched::Document(raw) = fetched else { return Err("other-kind".to_owned()) };
+            match self.place(subject, selection, &raw, source.into()) {
+                Ok(_) => Ok(raw),
+                Err(error) => {
+                    tracing::warn!(%subject, source, code = error.code(), %error, "a document was refused");
+                    refused = Some(error.code());
+                    Err(error.code())
+                }
             }
         };
-        let source = upstream.name().to_owned();
-        let taken = self.take(subject, selection, raw, &source).await;
+        let found = self.upstream.ask(&Wanted::Document(subject, selection), asker, accept).await;
+        let found = found.map_err(|failures| {
+            tracing::warn!(%subject, %failures, "no upstream gave a document");
+            refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code })
+        })?;
+        let taken = self.take(subject, selection, found.value, &found.source).await;
         taken.map_err(|error| {
-            tracing::warn!(%subject, source, code = error.code(), %error, "a document was refused");
-            match error {
-                TakeError::Store(_) | TakeError::Interrupted => NotServed::Passing { code: "store" },
-                other => NotServed::Refused { code: other.code() },
-            }
+            tracing::error!(%subject, %error, "a document was not kept");
+            NotServed::Passing { code: "store" }
         })
+    }
+
+    /// The shelf as it would be with this document, and the document.
+    fn place(
+        &self,
+        subject: Subject,
+        selection: Selection,
+        raw: &RawDocument,
+        source: Arc<str>,
+    ) -> Result<(Shelf, shelf::Held, Placed), TakeError> {
+        let now = self.clock.now();
+        let mut shelf = Shelf::clone(&self.shelf.load());
+        let document = self.verify(subject, raw, &shelf).map_err(TakeError::Document)?;
+        // Archives of the old form are of documents that Intel stopped to issue: they are given out as what they are.
+        match (document.check_dates(now), subject) {
+            (Err(DocumentError::Expired { .. }), Subject::TcbInfoV2 { .. }) | (Ok(()), _) => {}
+            (Err(error), _) => return Err(TakeError::Document(error)),
+        }
+        if let (Selection::Number(wanted), Some(found)) = (selection, document.evaluation_number)
+            && wanted != found
+        {
+            return Err(TakeError::Document(DocumentError::OtherNumber { wanted, found }));
+        }
+        let held = shelf::Held { document: Arc::new(document), checked: now, source };
+        let placed = shelf.put(held.clone(), selection).map_err(TakeError::Backwards)?;
+        Ok((shelf, held, placed))
     }
 
     /// Verifies a document, makes it durable, and only then puts it on the shelf.
@@ -414,34 +464,28 @@ impl Library {
         raw: &RawDocument,
         source: Arc<str>,
     ) -> Result<Served, TakeError> {
-        let now = self.clock.now();
         let writing = lock(&self.writing);
-        let mut shelf = Shelf::clone(&self.shelf.load());
-        let document = self.verify(subject, raw, &shelf).map_err(TakeError::Document)?;
-        document.check_dates(now).map_err(TakeError::Document)?;
-        if let (Selection::Number(wanted), Some(found)) = (selection, document.evaluation_number)
-            && wanted != found
-        {
-            return Err(TakeError::Document(DocumentError::OtherNumber { wanted, found }));
-        }
-        let held = shelf::Held { document: Arc::new(document), checked: now, source };
-        let placed = shelf.put(held.clone(), selection).map_err(TakeError::Backwards)?;
+        let (mut shelf, held, placed) = self.place(subject, selection, raw, source)?;
         let number = held.document.evaluation_number.unwrap_or(0);
         self.archive.write(&held, &tracks_at(&shelf, subject, number)).map_err(TakeError::Store)?;
         report_dropped(&shelf.drop_revoked());
         self.shelf.store(Arc::new(shelf));
         drop(writing);
+        if raw.client_size() > CLIENT_WARNING {
+            let size = raw.client_size();
+            tracing::error!(%subject, size, "a document is close to the 65535 bytes that Intel's client takes");
+        }
         if placed == Placed::New {
             let (issued, expires) = (held.document.window.from, held.document.expires);
             tracing::info!(%subject, number, %issued, %expires, source = &*held.source, "a document was taken in");
         }
-        let state = State::of(Some((&held.document, now)), now, &self.options.schedule);
+        let state = State::of(Some((&held.document, held.checked)), held.checked, &self.options.schedule);
         Ok(Served { document: held.document, state })
     }
 
     /// Asks again for whatever is due, one after the other. Gives how many were asked for.
     pub async fn refresh(self: &Arc<Self>) -> usize {
-        if self.options.mode == Mode::Offline || self.upstream.is_none() {
+        if self.options.mode == Mode::Offline || self.upstream.is_empty() {
             return 0;
         }
         let mut due = self.due();
@@ -450,20 +494,20 @@ impl Library {
         due.extend(amd_lists().filter(missing).map(|subject| (subject, Selection::default())));
         for (subject, selection) in &due {
             // What failed is in the log and in the list of failures.
-            let _ = self.fetch(*subject, *selection).await;
+            let _ = self.fetch(*subject, *selection, Asker::Own).await;
         }
         due.len()
     }
 
     /// Asks again for everything that is held, due or not. Gives how many were asked for.
     pub(crate) async fn refresh_all(self: &Arc<Self>) -> usize {
-        if self.options.mode == Mode::Offline || self.upstream.is_none() {
+        if self.options.mode == Mode::Offline || self.upstream.is_empty() {
             return 0;
         }
         let all = self.questions(|_| true);
         for (subject, selection) in &all {
             // What failed is in the log and in the list of failures.
-            let _ = self.fetch(*subject, *selection).await;
+            let _ = self.fetch(*subject, *selection, Asker::Own).await;
         }
         all.len()
     }
@@ -508,11 +552,16 @@ const fn needs_root_list(subject: Subject) -> bool {
     !matches!(subject, Subject::RootCrl | Subject::AmdCrl(_))
 }
 
-fn not_served(error: &UpstreamError) -> NotServed {
-    match error {
-        UpstreamError::Unknown { .. } | UpstreamError::NotOffered => NotServed::Unknown,
-        UpstreamError::Gone => NotServed::Gone,
-        other => NotServed::Passing { code: other.code() },
+/// What comes of failures of all upstreams.
+pub(super) fn not_served(failures: &Failures) -> NotServed {
+    let has = |error: fn(&UpstreamError) -> bool| failures.0.iter().any(|failure| error(&failure.error));
+    let gone = has(|error| *error == UpstreamError::Gone);
+    // An access key that is missing says nothing about what was asked for; the operator will mend it.
+    let keyless = has(|error| matches!(error, UpstreamError::Unauthorized { .. }));
+    match (failures.is_passing() || keyless, gone) {
+        (true, _) => NotServed::Passing { code: failures.code() },
+        (false, true) => NotServed::Gone,
+        (false, false) => NotServed::Unknown,
     }
 }
 

@@ -18,7 +18,6 @@ mod query;
 mod reply;
 mod routes;
 mod sets;
-mod single_flight;
 pub mod veks;
 
 use std::collections::BTreeSet;
@@ -26,13 +25,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::document::Content;
 use assay_collateral::subject::{Selection, Subject, amd_lists};
-use assay_collateral::upstream::{Family, Fetched, Upstream, Wanted};
+use assay_collateral::upstream::{Family, Fetched, Wanted};
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::AmdCrl;
 
 use crate::clock::Clock;
+use crate::upstream::{Asker, Chain};
 
 use assay_token::wrap::MasterKey;
 use library::{Foundation, Library, LibraryOptions, Mode};
@@ -59,7 +59,7 @@ pub struct HardwareIdentity {
     pub veks: Arc<Veks>,
     /// Intel's platforms.
     pub platforms: Arc<Platforms>,
-    upstream: Option<Arc<dyn Upstream>>,
+    upstream: Arc<Chain>,
     clock: Clock,
     families: Mutex<Option<(UnixTime, Arc<[Family]>)>>,
     sets: Sets,
@@ -70,12 +70,12 @@ impl HardwareIdentity {
     pub(crate) fn new(foundation: Foundation, master: Arc<MasterKey>, options: LibraryOptions) -> Self {
         let Foundation { store, upstream, trust, cache, clock } = foundation.clone();
         let mode = options.mode;
-        let veks = Veks::new(Arc::clone(&store), upstream.clone(), Arc::clone(&trust), mode);
+        let veks = Veks::new(Arc::clone(&store), Arc::clone(&upstream), Arc::clone(&trust), mode);
         let library = Arc::new(Library::new(foundation, options));
         let parts = Parts {
             store,
             master,
-            upstream: upstream.clone(),
+            upstream: Arc::clone(&upstream),
             library: Arc::clone(&library),
             trust,
             cache: Arc::clone(&cache),
@@ -96,8 +96,8 @@ impl HardwareIdentity {
     }
 
     /// Whether anybody can be asked.
-    pub(crate) const fn has_upstream(&self) -> bool {
-        self.upstream.is_some()
+    pub(crate) fn has_upstream(&self) -> bool {
+        !self.upstream.is_empty()
     }
 
     /// The time.
@@ -152,9 +152,14 @@ impl HardwareIdentity {
             return Ok(Arc::clone(families));
         }
         let mut families = self.held_families();
-        if let (Some(upstream), Mode::Lazy) = (&self.upstream, self.library.options().mode)
-            && let Ok(Fetched::Families(found)) = upstream.fetch(&Wanted::Families).await
+        let listing = |_: &str, fetched| match fetched {
+            Fetched::Families(found) => Ok(found),
+            _ => Err("other-kind".to_owned()),
+        };
+        if self.library.options().mode == Mode::Lazy
+            && let Ok(found) = self.upstream.ask(&Wanted::Families, Asker::Stranger, listing).await
         {
+            let found = found.value;
             families.retain(|held| found.iter().all(|family| family.fmspc != held.fmspc));
             families.extend(found);
             let families: Arc<[Family]> = families.into_iter().collect();

@@ -57,7 +57,10 @@ impl Asked<'_> {
         };
         if self.version == Version::V3 {
             // Intel's signature is over the bytes of the old form: nobody can make it from the new one.
-            let archived = self.identity.library.archived(subject).ok_or_else(v3_is_gone)?;
+            let archived = match self.identity.library.archived(subject) {
+                Some(archived) => archived,
+                None => self.identity.library.document(subject, selection).await.map_err(|_| v3_is_gone())?,
+            };
             return Ok(self.document(&archived, header));
         }
         let served = self.identity.library.document(subject, selection).await?;

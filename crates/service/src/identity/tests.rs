@@ -10,7 +10,7 @@ use assay_collateral::document::RawDocument;
 use assay_collateral::shelf::Backwards;
 use assay_collateral::state::State;
 use assay_collateral::subject::Track;
-use assay_collateral::upstream::{Answer, UpstreamError};
+use assay_collateral::upstream::{Answer, Upstream, UpstreamError};
 use assay_silicon::intel::{Collateral, CollateralSpec, Intel};
 use assay_store::{MemoryStore, Store};
 use assay_verify::cache::ChainCache;
@@ -25,6 +25,7 @@ use super::*;
 use crate::config::{Config, Overrides};
 use crate::dev::DevFolder;
 use crate::trust::TrustHolder;
+use crate::upstream::{Bounds, Guarded};
 
 const DAY: i64 = 86_400;
 /// Asked for until they are held.
@@ -49,15 +50,31 @@ impl Scripted {
     }
 }
 
-impl Upstream for Scripted {
+/// No limits, no patience.
+const BOUNDS: Bounds = Bounds {
+    timeout: Duration::from_secs(10),
+    retries: 0,
+    interval: Duration::ZERO,
+    burst: 1,
+    is_remote: false,
+};
+
+#[derive(Debug)]
+struct Shared(Arc<Scripted>);
+
+impl Upstream for Shared {
     fn name(&self) -> &str {
         "scripted"
     }
 
+    fn offers(&self, _: &Wanted) -> bool {
+        true
+    }
+
     fn fetch<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a> {
-        self.asked.lock().unwrap().push(wanted.clone());
+        self.0.asked.lock().unwrap().push(wanted.clone());
         let unknown = Err(UpstreamError::Unknown { status: 404, detail: None });
-        let answer = self.answers.lock().unwrap().get(wanted).cloned().unwrap_or(unknown);
+        let answer = self.0.answers.lock().unwrap().get(wanted).cloned().unwrap_or(unknown);
         Box::pin(async move {
             tokio::task::yield_now().await;
             answer
@@ -97,7 +114,9 @@ impl World {
         let config = Config::from_text(None, "", [], &overrides).unwrap();
         let foundation = Foundation {
             store: Arc::clone(&self.store),
-            upstream: Some(Arc::clone(&self.upstream) as Arc<dyn Upstream>),
+            upstream: Arc::new(Chain::new(vec![
+                Guarded::new(Box::new(Shared(Arc::clone(&self.upstream))), BOUNDS).unwrap(),
+            ])),
             trust: Arc::new(TrustHolder::open(&config, &clock).unwrap()),
             cache: Arc::new(ChainCache::new(8)),
             clock,

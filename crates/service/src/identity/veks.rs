@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_collateral::upstream::{Fetched, Upstream, UpstreamError, VcekName, Wanted};
+use assay_collateral::upstream::{Fetched, VcekName, Wanted};
 use assay_evidence::snp::{Product, SigningKey, TcbVersion};
 use assay_store::Store;
 use assay_verify::TrustAnchors;
 use assay_verify::sha256;
 use assay_verify::snp::{VekCertificate, VekKey, VerifiedVek, verify_vek};
 
-use super::library::{Mode, NotServed};
+use super::library::{MOST_UNDER_WAY, Mode, NotServed, not_served};
 use super::persist::Archive;
-use super::single_flight::Flights;
+use crate::flight::Flights;
 use crate::trust::TrustHolder;
+use crate::upstream::{Asker, Chain};
 
 /// Certificates held in memory, at about 3 KiB each; the others are in the store.
 const MAX_IN_MEMORY: usize = 16_384;
@@ -25,7 +26,7 @@ type Key = [u8; 32];
 /// Every VCEK that is known.
 pub struct Veks {
     archive: Archive,
-    upstream: Option<Arc<dyn Upstream>>,
+    upstream: Arc<Chain>,
     trust: Arc<TrustHolder>,
     mode: Mode,
     memory: Mutex<HashMap<Key, VekCertificate>>,
@@ -41,7 +42,7 @@ impl std::fmt::Debug for Veks {
 impl Veks {
     pub(super) fn new(
         store: Arc<dyn Store>,
-        upstream: Option<Arc<dyn Upstream>>,
+        upstream: Arc<Chain>,
         trust: Arc<TrustHolder>,
         mode: Mode,
     ) -> Self {
@@ -69,8 +70,11 @@ impl Veks {
         if let Some(known) = self.in_memory_for(&key) {
             return Ok(known);
         }
-        let flight = async move { veks.find(name, key).await };
-        self.flights.join(key, flight).await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+        let work = || async move { veks.find(name, key).await };
+        let Some(waiter) = self.flights.join(key, MOST_UNDER_WAY, work) else {
+            return Err(NotServed::Passing { code: "too-many-questions" });
+        };
+        waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
     }
 
     /// For a report: of all names that it could mean.
@@ -97,19 +101,23 @@ impl Veks {
         if let Ok(Some(stored)) = stored.await {
             return Ok(stored);
         }
-        let upstream = match (&self.upstream, self.mode) {
-            (Some(upstream), Mode::Lazy) => Arc::clone(upstream),
-            _ => return Err(NotServed::NotHeld),
+        if self.mode != Mode::Lazy || self.upstream.is_empty() {
+            return Err(NotServed::NotHeld);
+        }
+        let anchors = self.trust.current().anchors.clone();
+        let mut refused = None;
+        let accept = |source: &str, fetched| {
+            let Fetched::Vcek(der) = fetched else { return Err("other-kind".to_owned()) };
+            verified(&name, &der, &anchors).map(|_| der).inspect_err(|code| {
+                tracing::warn!(source, product = %name.product, code, "a VCEK certificate was refused");
+                refused = Some(code.clone());
+            })
         };
-        let der = match upstream.fetch(&Wanted::Vcek(name.clone())).await {
-            Ok(Fetched::Vcek(der)) => der,
-            Ok(_) => return Err(NotServed::Refused { code: "other-kind".to_owned() }),
-            Err(UpstreamError::Unknown { .. } | UpstreamError::NotOffered) => return Err(NotServed::Unknown),
-            Err(error) => {
-                tracing::warn!(upstream = upstream.name(), product = %name.product, %error, "no VCEK certificate came");
-                return Err(NotServed::Passing { code: error.code() });
-            }
-        };
+        let found = self.upstream.ask(&Wanted::Vcek(name.clone()), Asker::Stranger, accept).await;
+        let der = found.map(|found| found.value).map_err(|failures| {
+            tracing::warn!(product = %name.product, %failures, "no VCEK certificate came");
+            refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code })
+        })?;
         let keep = tokio::task::spawn_blocking(move || self.take(&name, &key, &der));
         keep.await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
     }
@@ -117,10 +125,7 @@ impl Veks {
     /// Verifies a certificate that came, and makes it durable before anybody gets it.
     fn take(&self, name: &VcekName, key: &Key, der: &[u8]) -> Result<VekCertificate, NotServed> {
         let anchors = self.trust.current().anchors.clone();
-        let verified = verified(name, der, &anchors).map_err(|code| {
-            tracing::warn!(product = %name.product, code, "a VCEK certificate was refused");
-            NotServed::Refused { code }
-        })?;
+        let verified = verified(name, der, &anchors).map_err(|code| NotServed::Refused { code })?;
         self.archive.keep_vcek(key, der).map_err(|error| {
             tracing::error!(%error, "a VCEK certificate was not kept");
             NotServed::Passing { code: "store" }

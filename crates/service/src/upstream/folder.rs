@@ -72,7 +72,10 @@ pub fn document_files(subject: Subject, selection: Selection) -> (String, Option
         Selection::Number(number) => format!("/{number}"),
     };
     let (extension, has_chain) = match subject {
-        Subject::TcbInfo { .. } | Subject::Identity(_) | Subject::EvaluationNumbers(_) => ("json", true),
+        Subject::TcbInfo { .. }
+        | Subject::TcbInfoV2 { .. }
+        | Subject::Identity(_)
+        | Subject::EvaluationNumbers(_) => ("json", true),
         Subject::PckCrl(_) => ("der", true),
         Subject::RootCrl | Subject::AmdCrl(_) => ("der", false),
     };

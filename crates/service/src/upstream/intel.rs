@@ -34,7 +34,8 @@ pub(super) fn place(subject: Subject, selection: Selection) -> Option<Place> {
         Subject::PckCrl(ca) => {
             (format!("{}/pckcrl?ca={}&encoding=der", root(Tee::Sgx), ca.as_str()), CRL_CHAIN)
         }
-        Subject::RootCrl | Subject::AmdCrl(_) => return None,
+        // The old form is in archives alone.
+        Subject::TcbInfoV2 { .. } | Subject::RootCrl | Subject::AmdCrl(_) => return None,
     };
     Some(Place { path, chain })
 }

@@ -10,10 +10,8 @@ use std::sync::{Arc, Mutex};
 use assay_collateral::document::RawDocument;
 use assay_collateral::pck::{PlatformId, RawTcb};
 use assay_collateral::subject::{AmdCrlKey, Selection, Subject, Track};
-use assay_collateral::upstream::{
-    Family, Fetched, PckRequest, RawPcks, Spls, UpstreamError, VcekName, Wanted,
-};
-use assay_evidence::snp::{Product, SigningKey};
+use assay_collateral::upstream::{Family, Fetched, PckRequest, RawPcks, UpstreamError, VcekName, Wanted};
+use assay_evidence::snp::{Product, SigningKey, Tcb};
 use assay_verify::intel::PckCa;
 use assay_verify::intel::single::{Enclave, Tee};
 use bytes::Bytes;
@@ -158,7 +156,7 @@ fn amd_crl(kind: SigningKey) -> Wanted {
 }
 
 fn vcek(number: u8) -> Wanted {
-    let tcb = Spls { boot_loader: 4, snp: 24, microcode: 219, ..Spls::default() };
+    let tcb = Tcb { boot_loader: 4, snp: 24, microcode: 219, ..Tcb::default() };
     Wanted::Vcek(VcekName { product: Product::Milan, hwid: vec![number; 64], tcb })
 }
 

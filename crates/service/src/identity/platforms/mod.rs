@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb};
 use assay_collateral::subject::{Selection, Subject};
-use assay_collateral::upstream::{Fetched, PckRequest, RawPcks, Upstream, UpstreamError, Wanted};
+use assay_collateral::upstream::{Fetched, PckRequest, RawPcks, Wanted};
 use assay_store::{Change, Digest, Head, HeadName, Store, StoreError, catalog};
 use assay_token::wrap::{MasterKey, open_sealed, seal};
 use assay_verify::cache::ChainCache;
@@ -24,12 +24,13 @@ use assay_verify::{UnixTime, sha256};
 
 use record::{FORMAT, PckRecord, Record, with_question};
 
-use super::library::{Library, Mode, NotServed};
+use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, not_served};
 use super::persist::change_id;
 use super::reply::Refusal;
-use super::single_flight::Flights;
 use crate::clock::Clock;
+use crate::flight::Flights;
 use crate::trust::TrustHolder;
+use crate::upstream::{Asker, Chain};
 
 const FOLDER: &str = "collateral/platform";
 const PURPOSE: &str = "platform";
@@ -78,14 +79,14 @@ struct Held {
 pub struct Platforms {
     store: Arc<dyn Store>,
     master: Arc<MasterKey>,
-    upstream: Option<Arc<dyn Upstream>>,
+    upstream: Arc<Chain>,
     library: Arc<Library>,
     trust: Arc<TrustHolder>,
     cache: Arc<ChainCache>,
     clock: Clock,
     mode: Mode,
     memory: Mutex<HashMap<Key, Held>>,
-    flights: Flights<Key, Result<(), NotServed>>,
+    flights: Flights<(Key, Asker), Result<(), NotServed>>,
 }
 
 impl std::fmt::Debug for Platforms {
@@ -98,7 +99,7 @@ impl std::fmt::Debug for Platforms {
 pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     pub(super) master: Arc<MasterKey>,
-    pub(super) upstream: Option<Arc<dyn Upstream>>,
+    pub(super) upstream: Arc<Chain>,
     pub(super) library: Arc<Library>,
     pub(super) trust: Arc<TrustHolder>,
     pub(super) cache: Arc<ChainCache>,
@@ -138,7 +139,8 @@ impl Platforms {
         if self.mode == Mode::Offline || !is_new_tcb {
             return Err(Refusal::NoCertificate);
         }
-        match self.fetch(Registration { raw_tcb: Some(raw), ..request }).await {
+        let asker = if known.is_some() { Asker::Own } else { Asker::Stranger };
+        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, asker).await {
             Ok(()) => {}
             Err(NotServed::Unknown) if known.is_none() => return Err(Refusal::PlatformUnknown),
             Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
@@ -157,12 +159,11 @@ impl Platforms {
         if self.mode != Mode::Lazy {
             return Err(Refusal::PlatformUnknown);
         }
-        let raw = self.ask(asked).await?;
-        let set = self.verify(&raw, asked.id).map_err(|error| {
-            tracing::warn!(code = error.code(), "PCK certificates were refused");
-            Refusal::Passing
-        })?;
-        Ok(Arc::new(set))
+        match self.ask(asked, Asker::Stranger).await {
+            Ok(set) => Ok(Arc::new(set)),
+            Err(NotServed::Unknown | NotServed::NotHeld) => Err(Refusal::PlatformUnknown),
+            Err(_) => Err(Refusal::Passing),
+        }
     }
 
     /// Registers a platform: what it told is durable when this returns, and where upstream can be asked, so are its
@@ -181,11 +182,11 @@ impl Platforms {
             record.waiting = record.pcks.is_none();
         })
         .await?;
-        if self.mode == Mode::Offline || self.upstream.is_none() {
+        if self.mode == Mode::Offline || self.upstream.is_empty() {
             return Ok(Registered::Waiting);
         }
         let id = registration.id;
-        match self.fetch(registration).await {
+        match self.fetch(registration, Asker::Own).await {
             Ok(()) => {}
             Err(NotServed::Unknown) => {
                 return Err(Refusal::NotFound(
@@ -261,7 +262,7 @@ impl Platforms {
         self: &Arc<Self>,
         counts: fn(Option<u32>, Option<u32>) -> bool,
     ) -> Result<usize, StoreError> {
-        if self.mode == Mode::Offline || self.upstream.is_none() {
+        if self.mode == Mode::Offline || self.upstream.is_empty() {
             return Ok(0);
         }
         let platforms = Arc::clone(self);
@@ -269,7 +270,7 @@ impl Platforms {
         let outdated = outdated.map_err(|error| StoreError::Io { cause: error.to_string() })??;
         for registration in &outdated {
             // What failed stays outdated, and is tried again with the next pass.
-            if self.fetch(registration.clone()).await.is_err() {
+            if self.fetch(registration.clone(), Asker::Own).await.is_err() {
                 break;
             }
         }
@@ -356,43 +357,43 @@ impl Platforms {
     }
 
     /// Asks upstream for a platform's certificates and keeps them; once for all who ask at the same time.
-    async fn fetch(self: &Arc<Self>, registration: Registration) -> Result<(), NotServed> {
+    async fn fetch(self: &Arc<Self>, registration: Registration, asker: Asker) -> Result<(), NotServed> {
         let (platforms, key) = (Arc::clone(self), key(registration.id));
-        let flight = async move {
-            let raw = platforms.ask(&registration).await.map_err(|refusal| match refusal {
-                Refusal::PlatformUnknown => NotServed::Unknown,
-                Refusal::NotFound(_) => NotServed::NotHeld,
-                _ => NotServed::Passing { code: "upstream" },
-            })?;
-            let set = platforms.verify(&raw, registration.id).map_err(|error| {
-                tracing::warn!(code = error.code(), "PCK certificates were refused");
-                NotServed::Refused { code: error.code().to_owned() }
-            })?;
+        let work = || async move {
+            let set = platforms.ask(&registration, asker).await?;
             let kept = platforms.keep(registration.id, &set, Some(registration.clone())).await;
             kept.map_err(|error| {
                 tracing::error!(%error, "PCK certificates were not kept");
                 NotServed::Passing { code: "store" }
             })
         };
-        self.flights.join(key, flight).await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+        let Some(waiter) = self.flights.join((key, asker), MOST_UNDER_WAY, work) else {
+            return Err(NotServed::Passing { code: "too-many-questions" });
+        };
+        waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
     }
 
-    async fn ask(&self, asked: &Registration) -> Result<RawPcks, Refusal> {
-        let nobody = || Refusal::NotFound("No vendor is asked here.".to_owned());
-        let upstream = self.upstream.as_ref().ok_or_else(nobody)?;
+    /// A platform's certificates from upstream, verified.
+    async fn ask(&self, asked: &Registration, asker: Asker) -> Result<PckSet, NotServed> {
+        if self.upstream.is_empty() {
+            return Err(NotServed::NotHeld);
+        }
         let Registration { id, encrypted_ppid, manifest, raw_tcb } = asked.clone();
         let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb });
-        match upstream.fetch(&wanted).await {
-            Ok(Fetched::Pcks(raw)) => Ok(raw),
-            Err(UpstreamError::Unknown { .. } | UpstreamError::NotOffered | UpstreamError::Gone) => {
-                Err(Refusal::PlatformUnknown)
-            }
-            Ok(_) => Err(Refusal::Passing),
-            Err(error) => {
-                tracing::warn!(upstream = upstream.name(), %error, "no PCK certificates came");
-                Err(Refusal::Passing)
-            }
-        }
+        let mut refused = None;
+        let accept = |source: &str, fetched| {
+            let Fetched::Pcks(raw) = fetched else { return Err("other-kind".to_owned()) };
+            self.verify(&raw, id).map_err(|error| {
+                tracing::warn!(source, code = error.code(), "PCK certificates were refused");
+                refused = Some(error.code().to_owned());
+                error.code().to_owned()
+            })
+        };
+        let found = self.upstream.ask(&wanted, asker, accept).await;
+        found.map(|found| found.value).map_err(|failures| {
+            tracing::warn!(%failures, "no PCK certificates came");
+            refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code })
+        })
     }
 
     fn verify(&self, raw: &RawPcks, id: PlatformId) -> Result<PckSet, PckError> {

@@ -43,13 +43,14 @@ impl Hasher for Collected {
 
 #[cfg(test)]
 mod tests {
-    use assay_collateral::upstream::{Spls, VcekName};
+    use assay_collateral::upstream::VcekName;
     use assay_evidence::snp::Product;
+    use assay_evidence::snp::Tcb;
 
     use super::*;
 
     fn chip(hwid: &[u8], snp: u8) -> Wanted {
-        let tcb = Spls { snp, ..Spls::default() };
+        let tcb = Tcb { snp, ..Tcb::default() };
         Wanted::Vcek(VcekName { product: Product::Milan, hwid: hwid.to_vec(), tcb })
     }
 

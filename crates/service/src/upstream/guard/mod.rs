@@ -7,7 +7,6 @@ mod backoff;
 mod breaker;
 mod bucket;
 mod fingerprint;
-mod flight;
 mod unknown;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +18,11 @@ use tokio::time::Instant;
 pub use breaker::BreakerState;
 
 use super::counters::UpstreamCounters;
+use crate::flight::Flights;
 use crate::random;
 use breaker::Breaker;
 use bucket::Bucket;
 use fingerprint::{Fingerprint, Salt};
-use flight::Flights;
 use unknown::UnknownMemory;
 
 /// The longest wait within one question; an upstream that asks for more is left alone meanwhile.

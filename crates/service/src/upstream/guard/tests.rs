@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use assay_collateral::pck::PlatformId;
-use assay_collateral::upstream::{Answer, PckRequest, Spls, VcekName};
+use assay_collateral::upstream::{Answer, PckRequest, VcekName};
 use assay_evidence::snp::Product;
+use assay_evidence::snp::Tcb;
 
 use super::*;
 
@@ -84,7 +85,7 @@ impl Rig {
 }
 
 fn chip(number: u8) -> Wanted {
-    Wanted::Vcek(VcekName { product: Product::Milan, hwid: vec![number; 64], tcb: Spls::default() })
+    Wanted::Vcek(VcekName { product: Product::Milan, hwid: vec![number; 64], tcb: Tcb::default() })
 }
 
 fn good() -> Outcome {
@@ -343,7 +344,7 @@ async fn strangers_leave_room_for_questions_under_way() {
     let rig = Rig::new([good()], Duration::from_secs(1), bounds);
     let chip = |number: u16| {
         let hwid = number.to_le_bytes().to_vec();
-        Wanted::Vcek(VcekName { product: Product::Turin, hwid, tcb: Spls::default() })
+        Wanted::Vcek(VcekName { product: Product::Turin, hwid, tcb: Tcb::default() })
     };
     let ask = |number: u16, asker: Asker| {
         let guarded = Arc::clone(&rig.guarded);

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// Answers under way, by question.
 #[derive(Debug)]
-pub(super) struct Flights<K, T> {
+pub(crate) struct Flights<K, T> {
     in_air: Arc<Mutex<InAir<K, T>>>,
 }
 
@@ -16,11 +16,11 @@ type InAir<K, T> = HashMap<K, watch::Receiver<Option<T>>>;
 
 /// Someone who waits for an answer. Whether he waits until it comes changes nothing for the others.
 #[derive(Debug)]
-pub(super) struct Waiter<T>(watch::Receiver<Option<T>>);
+pub(crate) struct Waiter<T>(watch::Receiver<Option<T>>);
 
 impl<T: Clone> Waiter<T> {
     /// The answer; nothing if the work was lost.
-    pub(super) async fn wait(mut self) -> Option<T> {
+    pub(crate) async fn wait(mut self) -> Option<T> {
         self.0.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone())
     }
 }
@@ -37,13 +37,13 @@ where
     T: Clone + Send + Sync + 'static,
 {
     /// Waits with those who asked the same before, if there are any.
-    pub(super) fn find(&self, question: &K) -> Option<Waiter<T>> {
+    pub(crate) fn find(&self, question: &K) -> Option<Waiter<T>> {
         lock(&self.in_air).get(question).cloned().map(Waiter)
     }
 
     /// Joins those who asked the same before, or begins the work, which goes on without the caller; nothing if `most`
     /// are under way.
-    pub(super) fn join<F>(&self, question: K, most: usize, work: impl FnOnce() -> F) -> Option<Waiter<T>>
+    pub(crate) fn join<F>(&self, question: K, most: usize, work: impl FnOnce() -> F) -> Option<Waiter<T>>
     where
         F: Future<Output = T> + Send + 'static,
     {
