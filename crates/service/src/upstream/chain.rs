@@ -1,6 +1,7 @@
 //! Upstreams in the order in which they are asked.
 
 use std::fmt;
+use std::time::Duration;
 
 use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 
@@ -51,6 +52,9 @@ impl Chain {
     /// Asks one after the other until `accept` takes an answer. `accept` verifies it; what it refuses counts as a bad
     /// answer with its reason, so that one broken mirror does not stand before the next.
     ///
+    /// It takes as long as every upstream may take with its retries. A caller that has less time stops waiting: the
+    /// question goes on, and who asks again finds it under way.
+    ///
     /// # Errors
     /// [`Failures`], one of each upstream.
     pub async fn ask<T>(
@@ -89,6 +93,16 @@ impl Failures {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         self.0.iter().any(|failure| failure.error.is_passing())
+    }
+
+    /// How long to wait before asking again, where an upstream said so: the shortest.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let told = |failure: &Failure| match failure.error {
+            UpstreamError::Throttled { retry_after } => retry_after,
+            _ => None,
+        };
+        self.0.iter().filter_map(told).min()
     }
 
     /// The code of the failure that says most: of what may pass first, then of what an upstream knows of it.

@@ -145,7 +145,8 @@ fn bounds(upstream: &UpstreamConfig) -> Bounds {
         timeout: seconds(network.timeout_seconds).saturating_mul(mirrors),
         retries: network.retries,
         // The configuration bounds it, so that this never fails.
-        interval: Duration::try_from_secs_f64(network.requests_per_second.recip()).unwrap_or(FOLDER_TIMEOUT),
+        interval: Duration::try_from_secs_f64(network.requests_per_second.recip())
+            .unwrap_or(Duration::from_secs(1)),
         burst: network.burst,
         is_remote: true,
     }

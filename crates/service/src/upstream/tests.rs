@@ -2,6 +2,7 @@
 
 mod clients;
 mod mirror;
+mod real;
 mod set_up;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,11 @@ async fn the_first_usable_answer_is_the_one() {
     let refusals: Vec<_> = chain.states().map(|(counters, _)| counters.failures()).collect();
     assert_eq!(refusals[1], BTreeMap::from([("upstream-bad-answer", 2)]));
 
+    scene.answers(Scripted::new(429, &[("retry-after", "40")], ""));
+    let failures = chain.ask(&vcek(2), Asker::Own, |_, fetched| Ok(fetched)).await.unwrap_err();
+    assert_eq!(failures.retry_after(), Some(Duration::from_secs(40)));
+
+    let chain = scene.chain(three()).unwrap();
     scene.answers(Scripted::status(461));
     let failures = chain.ask(&tcb_info(), Asker::Own, |_, fetched| Ok(fetched)).await.unwrap_err();
     assert_eq!((failures.is_passing(), failures.code()), (false, "upstream-unknown"));
