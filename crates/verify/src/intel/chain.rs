@@ -82,6 +82,24 @@ pub struct VerifiedPck {
     pub extension: PckExtension,
 }
 
+impl VerifiedPck {
+    /// From when to when the certificate is valid; its authority's and the root's times are not in it.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+}
+
+/// Verifies a PCK certificate with its chain, PEM, leaf first, but for dates and revocation.
+///
+/// # Errors
+/// Every rule that the chain breaks.
+pub fn verify_pck(pem: &[u8], anchors: &TrustAnchors) -> Result<VerifiedPck, Vec<VerifyError>> {
+    let verified =
+        read_pck_chain(pem).and_then(|chain| verify_pck_chain(&chain, anchors, &ChainCache::new(0)));
+    verified.map_err(|failures| failures.into_iter().map(|(_, error)| error).collect())
+}
+
 /// The three certificates of a PCK chain, DER.
 pub(crate) struct PckChain {
     pub(crate) leaf: Vec<u8>,

@@ -8,7 +8,7 @@ mod rules;
 mod tcb;
 mod tcb_info;
 
-pub use chain::{PckCa, VerifiedPck};
+pub use chain::{PckCa, VerifiedPck, verify_pck};
 pub use collateral::{
     Collateral, CollateralHashes, CollateralVerification, MAX_COLLATERAL_SIZE, RawCollateral,
 };

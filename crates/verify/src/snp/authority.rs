@@ -104,6 +104,20 @@ impl AmdAuthority {
         Ok(authority)
     }
 
+    /// The certificate of the authority (ASK or ASVK), DER, as pinned.
+    #[must_use]
+    pub const fn intermediate(&self) -> &[u8] {
+        let [intermediate, _] = &self.certificates;
+        intermediate.as_slice()
+    }
+
+    /// The certificate of the root above it (ARK), DER, as pinned.
+    #[must_use]
+    pub const fn root(&self) -> &[u8] {
+        let [_, root] = &self.certificates;
+        root.as_slice()
+    }
+
     /// Whether these are the bytes of one of the two certificates.
     pub(crate) fn has_certificate(&self, der: &[u8]) -> bool {
         self.certificates.iter().any(|certificate| certificate == der)

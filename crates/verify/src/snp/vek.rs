@@ -70,6 +70,12 @@ impl VerifiedVek {
         self.authority.product
     }
 
+    /// Who issued the certificate: the pinned authority, with the root above it.
+    #[must_use]
+    pub fn authority(&self) -> &AmdAuthority {
+        &self.authority
+    }
+
     /// From when to when the certificate is valid.
     #[must_use]
     pub const fn window(&self) -> Window {
