@@ -20,10 +20,28 @@ pub(crate) struct TestServer {
     pub(crate) ca_pem: String,
     /// Every path that was asked for.
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    accepting: tokio::task::JoinHandle<()>,
 }
+
+/// Status, headers and body.
+pub(crate) type TestAnswer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 impl TestServer {
     pub(crate) async fn start(answer: impl Fn(&str) -> (u16, Vec<u8>) + Send + Sync + 'static) -> Self {
+        Self::start_with(move |path| {
+            let (status, body) = answer(path.split('?').next().unwrap());
+            (status, vec![("location", "https://example.org/".to_owned())], body)
+        })
+        .await
+    }
+
+    /// Nobody is there any more.
+    pub(crate) fn stop(&self) {
+        self.accepting.abort();
+    }
+
+    /// As [`Self::start`], but the answer sees the query, and says its headers.
+    pub(crate) async fn start_with(answer: impl Fn(&str) -> TestAnswer + Send + Sync + 'static) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::<String>::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -46,17 +64,21 @@ impl TestServer {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (acceptor, answer, log) =
             (TlsAcceptor::from(Arc::new(config)), Arc::new(answer), Arc::clone(&requests));
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, answer, log) = (acceptor.clone(), Arc::clone(&answer), Arc::clone(&log));
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let service = service_fn(move |request: http::Request<Incoming>| {
                         let path = request.uri().path().to_owned();
-                        log.lock().unwrap().push(path.clone());
-                        let (status, body) = answer(&path);
-                        let response =
-                            HttpResponse::builder().status(status).header("location", "https://example.org/");
+                        let whole = request.uri().path_and_query().map_or("", |whole| whole.as_str());
+                        let (status, headers, body) = answer(whole);
+                        log.lock().unwrap().push(path);
+                        let response = headers
+                            .into_iter()
+                            .fold(HttpResponse::builder().status(status), |made, (name, value)| {
+                                made.header(name, value)
+                            });
                         let response = response.body(Full::new(Bytes::from(body))).unwrap();
                         async move { Ok::<_, Infallible>(response) }
                     });
@@ -66,7 +88,7 @@ impl TestServer {
                 });
             }
         });
-        Self { address, ca_pem, requests }
+        Self { address, ca_pem, requests, accepting }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
