@@ -58,6 +58,7 @@ fn every_help_has_an_example() {
         "simulate",
         "provider rotate-key",
         "audit replay",
+        "agent thim",
         "config check",
         "backup",
         "restore",

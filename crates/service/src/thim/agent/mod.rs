@@ -92,6 +92,7 @@ pub async fn serve(
         Some(source) => Some(keep(move || source.read(), &tools, config.reread, &mut tasks).await?),
         None => None,
     };
+    tracing::info!(listen = %listener.address(), "serving");
     let front = Front::new(listener.address(), clock, vcek, pck);
     Server::direct(listener, Arc::new(front), LIMITS)
         .run(async {
