@@ -59,6 +59,7 @@ fn every_help_has_an_example() {
         "provider rotate-key",
         "audit replay",
         "agent thim",
+        "collateral qcnl-config",
         "config check",
         "backup",
         "restore",
