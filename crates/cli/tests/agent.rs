@@ -331,11 +331,21 @@ ip addr add 169.254.169.254/32 dev lo
 "$assay" agent thim "$@" 2>first.log & first=$!
 for _ in $(seq 200); do curl -sf -o ready http://169.254.169.254/readyz && break; sleep 0.05; done
 curl -sf -H Metadata:true http://169.254.169.254/metadata/THIM/amd/certification -o answer; echo "curl=$?"
+sh -ec "$JOB" >job.log; echo "job=$?"
 curl -s -o refused -w 'bare=%{http_code}\n' http://169.254.169.254/metadata/THIM/amd/certification
 "$assay" agent thim "$@" 2>second.log; echo "second=$?"
 "$assay" agent thim --probe 2>probe.log; echo "probe=$?"
 kill -TERM $first; wait $first; echo "first=$?"
+sh -ec "$JOB" 2>jobless.log; echo "jobless=$?"
 "#;
+
+/// What the job of `deploy/kubernetes` runs in its container.
+fn job() -> String {
+    let text = include_str!("../../../deploy/kubernetes/thim-curl-job.yaml");
+    let script =
+        text.split("            - |\n").nth(1).unwrap().split("          securityContext:").next().unwrap();
+    script.lines().map(|line| format!("{}\n", line.trim_start())).collect()
+}
 
 fn has_network_namespaces() -> bool {
     let works = |line: &[&str]| {
@@ -375,14 +385,17 @@ fn the_metadata_address_answers_curl() {
     let mut script = Command::new("unshare");
     script.args(["-rn", "bash", "-c", SCRIPT, "script", env!("CARGO_BIN_EXE_assay")]);
     script.args(machine.split(' ')).args(["--cache", "cache"]).current_dir(folder.path());
+    script.env("JOB", job());
     for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         script.env_remove(proxy);
     }
     let done = script.stdin(Stdio::null()).output().unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
-    let expected = ["missing=2", "curl=0", "bare=400", "second=78", "probe=1", "first=0"];
+    let expected =
+        ["missing=2", "curl=0", "job=0", "bare=400", "second=78", "probe=1", "first=0", "jobless=7"];
     assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{}", read("first.log"));
+    assert_eq!(read("job.log"), "vcekCert is there\ntcbm is there\ncertificateChain is there\n");
     assert!(read("missing.log").contains("ip addr add 169.254.169.254/32 dev lo"), "{}", read("missing.log"));
     assert!(read("second.log").contains("somebody answers at `169.254.169.254:80` already"));
     assert_eq!(read("refused"), r#"{"error":"Bad request. Required metadata header not specified"}"#);

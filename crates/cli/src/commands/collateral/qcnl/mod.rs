@@ -25,6 +25,9 @@ use crate::style::{Mark, Style};
 
 /// Largest file; real ones have 3 KiB, mostly comments.
 const MAX_FILE: usize = 256 * 1024;
+/// What says how a file is to be written.
+const WRITING: [&str; 7] =
+    ["url", "api", "local_pck_url", "collateral_service", "insecure", "cache_hours", "azure"];
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Write or check the configuration of Intel's quote provider library (sgx_default_qcnl.conf)
@@ -43,12 +46,12 @@ Example: certificates from the agent on the node, everything else from the servi
   assay collateral qcnl-config --url https://assay.example --azure")]
 pub(super) struct Arguments {
     /// Check this file instead of writing one; `-` is standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = WRITING)]
     check: Option<PathBuf>,
     #[command(flatten)]
     wanted: write::Wanted,
     /// Form of the findings; text on a terminal, else JSON
-    #[arg(long, requires = "check")]
+    #[arg(long, requires = "check", conflicts_with = "url")]
     format: Option<Format>,
 }
 
