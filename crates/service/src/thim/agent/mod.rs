@@ -46,8 +46,9 @@ pub use upstream::Upstream;
 /// How often the machine is asked what it is: after an update of its firmware its keys are others.
 pub const REREAD: Duration = Duration::from_secs(5 * 60);
 
+/// One source has 64 of the connections, and all processes of a node with the address are one source.
 const LIMITS: Limits = Limits {
-    connections: 256,
+    connections: 1024,
     header_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
     drain_timeout: Duration::from_secs(10),

@@ -15,6 +15,9 @@ macro_rules! codes {
         pub(super) enum Code { $($variant),+ }
 
         impl Code {
+            #[cfg(test)]
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
@@ -116,5 +119,21 @@ fn position(text: &str, offset: usize) -> Position {
     Position {
         line: count(before.bytes().filter(|byte| *byte == b'\n').count()),
         column: count(line.chars().count()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_explains_every_code() {
+        let manual = include_str!("../../../../../../docs/hardware-identity.md");
+        for code in Code::ALL {
+            let severity = if code.severity() == Severity::Error { "| error |" } else { "| warning |" };
+            let named = format!("`{}`", code.name());
+            let row = manual.lines().find(|line| line.starts_with("| `") && line.contains(&named));
+            assert!(row.is_some_and(|row| row.contains(severity)), "{named} {severity}");
+        }
     }
 }
