@@ -58,6 +58,8 @@ fn every_help_has_an_example() {
         "simulate",
         "provider rotate-key",
         "audit replay",
+        "agent thim",
+        "collateral qcnl-config",
         "config check",
         "backup",
         "restore",

@@ -54,6 +54,7 @@ pub use eval::{Decision, DenyReason, Evaluation, RuleRef, evaluate, evaluate_tra
 pub use limits::Limits;
 pub use policy::{Compiled, Policy, compile};
 pub use span::Position;
+pub use suggest::nearest;
 pub use syntax::{SectionKind, Version};
 pub use trace::{Trace, TraceClaim, TraceCondition, TraceEntry};
 pub use value::{Claim, ClaimSet, Issuer, Value, ValueKind};

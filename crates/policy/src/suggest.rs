@@ -4,7 +4,8 @@
 const LONGEST: usize = 64;
 
 /// The nearest of `names`, if it is near enough to be what the author meant.
-pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+#[must_use]
+pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if word.len() > LONGEST {
         return None;
     }

@@ -146,6 +146,14 @@ pub enum EgressError {
     },
 }
 
+/// Whether this client would use such an address: https, a host, no credentials.
+///
+/// # Errors
+/// [`EgressError::Url`].
+pub fn check_url(url: &str) -> Result<(), EgressError> {
+    Target::parse(url).map(|_| ())
+}
+
 /// An answer. Redirections are answers like any other: nothing follows them.
 #[derive(Clone, Debug)]
 pub struct Response {

@@ -20,13 +20,36 @@ pub(crate) struct TestServer {
     pub(crate) ca_pem: String,
     /// Every path that was asked for.
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    accepting: tokio::task::JoinHandle<()>,
 }
+
+/// Status, headers and body.
+pub(crate) type TestAnswer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 impl TestServer {
     pub(crate) async fn start(answer: impl Fn(&str) -> (u16, Vec<u8>) + Send + Sync + 'static) -> Self {
         Self::start_with(move |request| {
             let (status, body) = answer(request.uri().path());
             let response = HttpResponse::builder().status(status).header("location", "https://example.org/");
+            response.body(Bytes::from(body)).unwrap()
+        })
+        .await
+    }
+
+    /// Nobody is there any more.
+    pub(crate) fn stop(&self) {
+        self.accepting.abort();
+    }
+
+    /// As [`Self::start`], but the answer sees the query, and says its headers.
+    pub(crate) async fn start_with_headers(
+        answer: impl Fn(&str) -> TestAnswer + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(move |request| {
+            let whole = request.uri().path_and_query().map_or("", |whole| whole.as_str());
+            let (status, headers, body) = answer(whole);
+            let response = HttpResponse::builder().status(status);
+            let response = headers.into_iter().fold(response, |made, (name, value)| made.header(name, value));
             response.body(Bytes::from(body)).unwrap()
         })
         .await
@@ -58,7 +81,7 @@ impl TestServer {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (acceptor, answer, log) =
             (TlsAcceptor::from(Arc::new(config)), Arc::new(answer), Arc::clone(&requests));
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, answer, log) = (acceptor.clone(), Arc::clone(&answer), Arc::clone(&log));
                 tokio::spawn(async move {
@@ -79,7 +102,7 @@ impl TestServer {
                 });
             }
         });
-        Self { address, ca_pem, requests }
+        Self { address, ca_pem, requests, accepting }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

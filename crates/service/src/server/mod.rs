@@ -112,6 +112,8 @@ pub struct Server<S> {
     tls: Option<TlsAcceptor>,
     service: Arc<S>,
     limits: Limits,
+    /// Whether a proxy in front is the source of everything.
+    behind_proxy: bool,
 }
 
 impl<S> fmt::Debug for Server<S> {
@@ -134,19 +136,23 @@ impl<S: Service> Server<S> {
         limits: Limits,
     ) -> Result<Self, ServeError> {
         let tls = Some(TlsAcceptor::from(certificate.server_config()?));
-        Ok(Self { listener, tls, service, limits })
+        Ok(Self { listener, tls, service, limits, behind_proxy: false })
     }
 
-    /// Without TLS.
+    /// Without TLS, for a proxy in front, which is the source of everything, and limits its clients itself.
     pub const fn plain(listener: Listener, service: Arc<S>, limits: Limits) -> Self {
-        Self { listener, tls: None, service, limits }
+        Self { listener, tls: None, service, limits, behind_proxy: true }
+    }
+
+    /// Without TLS, for clients on this machine and its link: each has only its part of the connections.
+    pub const fn direct(listener: Listener, service: Arc<S>, limits: Limits) -> Self {
+        Self { listener, tls: None, service, limits, behind_proxy: false }
     }
 
     /// Serves until `stop` ends, then lets running requests finish within the drain timeout.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let (drain, draining) = watch::channel(false);
-        // Without TLS there is a proxy in front, which is the source of everything, and limits its clients itself.
-        let places = Places::new(self.limits.connections, self.tls.is_none());
+        let places = Places::new(self.limits.connections, self.behind_proxy);
         let surroundings = Surroundings { service: self.service, limits: self.limits, draining };
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
