@@ -27,6 +27,7 @@ pub mod registry;
 mod router;
 pub mod serve;
 pub mod server;
+pub mod simulated_vendors;
 pub mod trust;
 mod v1;
 mod vendor_date;

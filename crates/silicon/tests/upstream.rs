@@ -523,11 +523,14 @@ fn manifests_are_refused_with_a_code() {
     // Members that this request does not have.
     let asked = vendors.post(&format!("{PCS}/pckcerts"), JSON, good.clone());
     assert_eq!((asked.status, asked.header("Error-Code")), (400, Some("InvalidRequestSyntax")));
-    assert_eq!(vendors.post(&format!("{PCS}/pckcert"), "text/plain", good).status, 400);
+    assert_eq!(vendors.post(&format!("{PCS}/pckcert"), "text/plain", good.clone()).status, 400);
+    let other_pce = good.replace("\"0000\"", "\"0100\"");
+    assert_eq!(vendors.post(&format!("{PCS}/pckcert"), JSON, other_pce).status, 404);
     assert_eq!(vendors.post("/sgx/registration/v1/platform", JSON, manifest(&platform)).status, 415);
     assert_eq!(vendors.get("/sgx/registration/v1/platform", "").status, 404);
-    // Nothing of all this has registered it.
+    // Nothing of all this has registered it, either way.
     assert_eq!(vendors.get(&format!("{PCS}/pckcert"), &pck_query(&platform.pck_id(false))).status, 404);
+    assert_eq!(vendors.post("/sgx/registration/v1/platform", OCTETS, manifest(&platform)).status, 201);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Requests and answers, as plain data.
 
+use std::fmt;
+
 use super::reply::{Failure, Refusal};
 
 /// Where a redirection leads to, in front of the path.
@@ -73,14 +75,14 @@ impl VendorRequest {
 }
 
 /// Path, query and body can identify machines.
-impl std::fmt::Debug for VendorRequest {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for VendorRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "VendorRequest({})", self.route())
     }
 }
 
 /// An answer, and what the transport has to do beside sending it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct VendorAnswer {
     /// HTTP status.
     pub status: u16,
@@ -99,6 +101,13 @@ impl VendorAnswer {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
+    }
+}
+
+/// Headers and body can identify machines.
+impl fmt::Debug for VendorAnswer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "VendorAnswer({}, {} bytes)", self.status, self.body.len())
     }
 }
 

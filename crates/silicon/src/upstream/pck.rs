@@ -109,11 +109,11 @@ fn by_manifest(view: &View<'_>, request: &VendorRequest, wanted: Wanted) -> Resu
     let pce_id = hex_bytes::<2>(&body.pceid)?;
     let cpu_svn = wanted_member(body.cpusvn.as_deref(), wanted != Wanted::All)?;
     let pce_svn = wanted_member(body.pcesvn.as_deref(), wanted == Wanted::One)?;
-    let known = register(view.dir(), name_of(&manifest)?, registration_with_request)?;
-    let known = known.ok_or(PACKAGE_NOT_FOUND)??;
-    if known.spec.pce_id != pce_id {
+    let name = name_of(&manifest)?;
+    if find(view.dir(), name)?.ok_or(PACKAGE_NOT_FOUND)?.spec.pce_id != pce_id {
         return Err(Refusal::NOT_FOUND.into());
     }
+    let known = register(view.dir(), name, registration_with_request)?.ok_or(PACKAGE_NOT_FOUND)??;
     Ok(Asked { known, cpu_svn, pce_svn: pce_svn.map(u16::from_le_bytes) })
 }
 
