@@ -14,10 +14,14 @@ mod vendors;
 
 use std::collections::BTreeSet;
 
-use assay_silicon::intel::{Ca, CertificationType, Intel, PlatformSpec, QuoteSpec, Registration, TcbStatus};
-use assay_silicon::upstream::{VendorAnswer, VendorRequest};
+use assay_silicon::intel::{
+    Ca, CertificationType, Intel, Kind, PlatformSpec, QuoteSpec, Registration, SimulateOptions, TcbStatus,
+    simulate,
+};
+use assay_silicon::upstream::{VendorAnswer, VendorRequest, VendorService};
 use assay_verify::UnixTime;
 use assay_verify::intel::Collateral;
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use der::{Decode, Encode};
 use serde_json::{Value, json};
@@ -306,6 +310,29 @@ fn a_quote_names_its_platform_as_the_service_knows_it() {
     assert!(quote.windows(encrypted.len()).any(|window| window == encrypted));
 }
 
+/// What the manual says that the encrypted PPID of a simulated platform is.
+fn encrypted_ppid(ppid: &[u8]) -> Vec<u8> {
+    let hash = |parts: &[&[u8]]| digest(&SHA256, &parts.concat()).as_ref().to_vec();
+    let name = hash(&[b"PPID", ppid])[..16].to_vec();
+    let blocks = (0..12_u32).flat_map(|counter| hash(&[&name, &counter.to_le_bytes()]));
+    name.iter().copied().chain(blocks).take(384).collect()
+}
+
+#[test]
+fn the_platform_of_a_simulated_enclave_is_known() {
+    let vendors = Vendors::new();
+    let options = SimulateOptions::default();
+    let enclave = simulate(vendors.folder.path(), Kind::Sgx, &options, NOW).unwrap();
+    let start = enclave.evidence.windows(10).position(|window| window == b"-----BEGIN").unwrap();
+    let pem = std::str::from_utf8(&enclave.evidence[start..]).unwrap().trim_end_matches('\0');
+    let der = certificates(pem)[0].to_der().unwrap();
+    // 1.2.840.113741.1.13.1.1, then an octet string of 16 bytes.
+    let oid = [0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01, 0x01, 0x04, 0x10];
+    let at = der.windows(oid.len()).position(|window| window == oid).unwrap() + oid.len();
+    let query = format!("encrypted_ppid={}&pceid=0000", hex::encode(encrypted_ppid(&der[at..at + 16])));
+    vendors.found(&format!("{PCS}/pckcerts"), &query);
+}
+
 /// CachedKeys (1.2.840.113741.1.13.1.7.2) of the PCK certificate in an answer.
 fn cached_keys(answer: &VendorAnswer) -> bool {
     let pem = String::from_utf8(answer.body.clone()).unwrap();
@@ -363,6 +390,9 @@ fn a_registered_manifest_has_the_platform_found_by_its_ppid() {
     assert!(cached_keys(&answer));
     let answer = vendors.post(&format!("{PCS}/pckcert"), JSON, manifest_body(&platform).to_string());
     assert!(cached_keys(&answer), "its keys are kept whichever way it is asked for");
+    let restarted = VendorService::of_folder(vendors.folder.path());
+    let request = VendorRequest::get(&format!("{PCS}/pckcert"), &pck_query(&platform.pck_id(false)));
+    assert_eq!(restarted.answer(&request, NOW).status, 200, "the folder remembers");
 }
 
 #[test]
@@ -458,6 +488,16 @@ fn requests_for_documents_are_refused_with_the_right_status() {
         assert_eq!(answer.body.is_empty(), status != 200, "{path}?{query}");
     }
     assert_eq!(vendors.post(&format!("{PCS}/tcb"), JSON, "{}").status, 404);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_the_services_fault() {
+    let vendors = Vendors::new();
+    std::fs::create_dir(vendors.folder.path().join("intel")).unwrap();
+    std::fs::write(vendors.folder.path().join("intel/vendor.json"), "{}").unwrap();
+    let answer = vendors.get("/IntelSGXRootCA.der", "");
+    assert_eq!((answer.status, answer.header("Error-Code")), (500, Some("simulation-folder-corrupt")));
+    assert!(answer.body.is_empty());
 }
 
 #[test]

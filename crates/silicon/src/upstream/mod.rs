@@ -107,7 +107,8 @@ impl VendorService {
         Self { faults, ..self }
     }
 
-    /// Answers as the vendors do at `now` (unix seconds). A failure of the simulation is the status 500.
+    /// Answers as the vendors do at `now` (unix seconds). A failure of the simulation is the status 500 with the
+    /// `Error-Code` of the [`SiliconError`].
     ///
     /// The first request for a product of AMD's makes its authorities, which takes seconds.
     #[must_use]

@@ -44,7 +44,7 @@ impl Refusal {
 pub(super) enum Failure {
     Refused(Refusal),
     /// The simulation itself.
-    Broken,
+    Broken(SiliconError),
 }
 
 impl From<Refusal> for Failure {
@@ -54,25 +54,25 @@ impl From<Refusal> for Failure {
 }
 
 impl From<SiliconError> for Failure {
-    fn from(_: SiliconError) -> Self {
-        Self::Broken
+    fn from(error: SiliconError) -> Self {
+        Self::Broken(error)
     }
 }
 
 impl Failure {
     pub(super) fn into_reply(self) -> Reply {
-        let refusal = match self {
-            Self::Refused(refusal) => refusal,
-            Self::Broken => Refusal::status(500),
+        let (status, error, retry_after) = match self {
+            Self::Refused(Refusal { status, error, retry_after }) => {
+                (status, error.map(|(code, message)| (code, message.to_owned())), retry_after)
+            }
+            Self::Broken(error) => (500, Some((error.code(), error.to_string())), None),
         };
-        let error = refusal.error.map(|(code, message)| [("Error-Code", code), ("Error-Message", message)]);
-        let retry_after = refusal.retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
-        let headers = error.into_iter().flatten().map(|(name, value)| (name, value.to_owned()));
-        Reply {
-            status: refusal.status,
-            headers: headers.chain(retry_after).collect(),
-            content: Content::Empty,
+        let mut headers = Vec::new();
+        if let Some((code, message)) = error {
+            headers.extend([("Error-Code", code.to_owned()), ("Error-Message", message)]);
         }
+        headers.extend(retry_after.map(|seconds| ("Retry-After", seconds.to_string())));
+        Reply { status, headers, content: Content::Empty }
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) struct PckEntry {
 pub(super) enum Content {
     Empty,
     Signed(SignedDocument),
-    /// DER, and its media type.
+    /// DER, as are the next two.
     Certificate(Vec<u8>),
     Crl(Vec<u8>),
     PemCrl(Vec<u8>),
