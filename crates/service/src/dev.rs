@@ -10,6 +10,7 @@
 //! DIR/silicon            the simulated vendor
 //! ```
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use assay_silicon::SiliconError;
@@ -156,9 +157,25 @@ fn admin_token(folder: &DevFolder) -> Result<String, FolderError> {
     Ok(token)
 }
 
-/// The authority is made once; the server's certificate again before it expires.
+/// Certificate and key of a server on this machine, made if they are missing: for what stands beside a service under `--dev` on
+/// the same folder, before or after the service itself.
+///
+/// # Errors
+/// [`FolderError`]; [`FolderError::Production`] for the data of a production service.
+pub fn server_certificate(data: &Path) -> Result<(PathBuf, PathBuf), FolderError> {
+    let folder = DevFolder::new(data);
+    files::private_folder(data)?;
+    if !folder.marker().exists() && data.join("store").exists() {
+        return Err(FolderError::Production(data.to_owned()));
+    }
+    tls(&folder, Clock::system().now())?;
+    Ok((folder.tls("server.pem"), folder.tls("server.key")))
+}
+
+/// The authority is made once; the server's certificate again before it expires. Of several processes one makes them.
 fn tls(folder: &DevFolder, now: UnixTime) -> Result<(), FolderError> {
     files::private_folder(&folder.data.join("tls"))?;
+    let _lock = lock(&folder.tls("lock"))?;
     let (ca_key, ca) = (folder.tls("ca.key"), folder.ca_certificate());
     if !ca_key.exists() || !ca.exists() {
         let key = KeyPair::generate().map_err(certificate)?;
@@ -180,6 +197,12 @@ fn tls(folder: &DevFolder, now: UnixTime) -> Result<(), FolderError> {
     let renew_at = now.0.saturating_add(SERVER_DAYS.saturating_sub(RENEW_DAYS).saturating_mul(DAY));
     files::write_private(&renewal, format!("{}\n", UnixTime(renew_at)).as_bytes())?;
     Ok(())
+}
+
+/// Waits for a lock, which ends with the file.
+fn lock(path: &Path) -> Result<File, FolderError> {
+    let file = File::create(path).and_then(|file| file.lock().map(|()| file));
+    file.map_err(|error| FileError::io(path, "locked", &error).into())
 }
 
 fn is_due(renewal: &Path, now: UnixTime) -> bool {

@@ -30,6 +30,7 @@ pub mod registry;
 mod router;
 pub mod serve;
 pub mod server;
+pub mod simulated_vendors;
 pub mod thim;
 pub mod trust;
 pub mod upstream;

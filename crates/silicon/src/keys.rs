@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::agreement::{self, PrivateKey};
+use aws_lc_rs::digest;
 use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::rsa::{self, KeySize};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair};
 
 use crate::asn1;
 use crate::error::SiliconError;
@@ -24,6 +26,16 @@ impl SigningKey {
         let failed = SiliconError::Crypto { operation: "generate a key" };
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| failed)?;
         Self::new(pair)
+    }
+
+    /// The key that follows from a secret and what it is for; see [`derived_pair`].
+    pub(crate) fn derived(secret: &Secret, purpose: &[u8]) -> Result<Self, SiliconError> {
+        let curve = Curve {
+            signing: &ECDSA_P256_SHA256_FIXED_SIGNING,
+            agreement: &agreement::ECDH_P256,
+            digest: &digest::SHA256,
+        };
+        Self::new(derived_pair(&curve, secret, purpose)?)
     }
 
     /// Reads a key back from [`Self::to_pkcs8`].
@@ -75,6 +87,58 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "SigningKey({})", hex::encode(self.public))
     }
+}
+
+/// What the keys of a platform or chip follow from.
+#[derive(Clone)]
+pub(crate) struct Secret([u8; 32]);
+
+impl Secret {
+    pub(crate) fn generate() -> Result<Self, SiliconError> {
+        random().map(Self)
+    }
+
+    /// Reads one back from [`Self::to_hex`].
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    pub(crate) fn to_hex(&self) -> String {
+        hex::encode(self.0)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+/// What a key on a curve is derived with; the digest is as long as a private key.
+pub(crate) struct Curve {
+    pub(crate) signing: &'static EcdsaSigningAlgorithm,
+    pub(crate) agreement: &'static agreement::Algorithm,
+    pub(crate) digest: &'static digest::Algorithm,
+}
+
+/// The key pair that follows from a secret and what it is for. Hardware derives its certified keys from a fused secret and
+/// its security versions in the same way, so a vendor that knows the secret can certify every one of them.
+pub(crate) fn derived_pair(
+    curve: &Curve,
+    secret: &Secret,
+    purpose: &[u8],
+) -> Result<EcdsaKeyPair, SiliconError> {
+    // Less than one in four thousand million digests is not a private key of P-256; the next one then is.
+    let pairs = (0..4_u8).filter_map(|attempt| {
+        let scalar = digest::digest(curve.digest, &[&secret.0[..], &[attempt], purpose].concat());
+        let private = PrivateKey::from_private_key(curve.agreement, scalar.as_ref()).ok()?;
+        let public = private.compute_public_key().ok()?;
+        let (private, public) = (scalar.as_ref(), public.as_ref());
+        EcdsaKeyPair::from_private_key_and_public_key(curve.signing, private, public).ok()
+    });
+    pairs.into_iter().next().ok_or(SiliconError::Crypto { operation: "derive a key" })
 }
 
 /// Random bytes.

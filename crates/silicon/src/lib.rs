@@ -6,7 +6,7 @@
 //! including those that no real evidence breaks.
 //!
 //! One module per vendor, [`intel`] and [`amd`], and one for what Azure's paravisor puts around a hardware report,
-//! [`hcl`]. The clock is an argument everywhere.
+//! [`hcl`]; [`upstream`] answers as the vendors' online services do. The clock is an argument everywhere.
 
 pub mod amd;
 mod asn1;
@@ -18,6 +18,7 @@ mod keys;
 mod runtime_data;
 mod table;
 mod td_report;
+pub mod upstream;
 pub mod uvm;
 mod x509;
 

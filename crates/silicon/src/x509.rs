@@ -71,18 +71,19 @@ pub(crate) fn relative_name(oid: &[u8], value: Vec<u8>) -> Vec<u8> {
 
 /// PEM (RFC 7468) of certificates, one after the other, each with a final newline.
 pub(crate) fn pem<C: AsRef<[u8]>>(certificates: &[C]) -> String {
-    certificates.iter().map(|der| pem_block(der.as_ref())).collect()
+    certificates.iter().map(|der| pem_block("CERTIFICATE", der.as_ref())).collect()
 }
 
-fn pem_block(der: &[u8]) -> String {
+/// PEM of one structure, with a final newline.
+pub(crate) fn pem_block(label: &str, der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
-    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
+    let mut out = format!("-----BEGIN {label}-----\n");
     for (index, character) in text.chars().enumerate() {
         if index > 0 && index.is_multiple_of(64) {
             out.push('\n');
         }
         out.push(character);
     }
-    out.push_str("\n-----END CERTIFICATE-----\n");
+    out.push_str(&format!("\n-----END {label}-----\n"));
     out
 }

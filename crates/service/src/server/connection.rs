@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::{Limits, Service};
+use super::{HangUp, Limits, Service};
 
 /// Header fields of one request. Browsers send about 20, proxies add some.
 const MAX_HEADERS: usize = 100;
@@ -60,7 +60,9 @@ impl<S: Service> Surroundings<S> {
             async move {
                 let response: Response<Full<Bytes>> = service.answer(request, source).await;
                 drop(request_running);
-                Ok::<_, std::convert::Infallible>(response)
+                // An error in the place of a response has hyper close the connection.
+                response.extensions().get::<HangUp>().map_or(Ok(()), |hang_up| Err(*hang_up))?;
+                Ok::<_, HangUp>(response)
             }
         });
         let stream = TokioIo::new(stream);

@@ -47,6 +47,11 @@ pub trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 
+/// In the extensions of a response: it is not sent, and its connection is closed (of HTTP/2, its stream).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the connection is closed without an answer")]
+pub struct HangUp;
+
 /// How long clients may take, and how many there may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {

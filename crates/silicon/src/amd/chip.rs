@@ -8,7 +8,7 @@ use super::vek;
 use super::vendor::{DAY, Issuer};
 use crate::asn1;
 use crate::error::SiliconError;
-use crate::keys::random;
+use crate::keys::{Secret, random};
 use crate::x509::{self, Window};
 
 /// A simulated chip, which makes reports.
@@ -16,6 +16,8 @@ use crate::x509::{self, Window};
 pub struct Chip {
     pub(super) spec: ChipSpec,
     pub(super) chip_id: [u8; 64],
+    /// What its keys follow from, together with its security versions.
+    pub(super) secret: Secret,
     pub(super) key: ChipKey,
     /// The certificate of the key before it was signed.
     pub(super) template: Template,
@@ -35,12 +37,24 @@ impl Chip {
             Some(id) => checked(spec.product, id)?,
             None => random_chip_id(spec.product)?,
         };
-        let key = ChipKey::generate()?;
+        Self::with_secret(spec, chip_id, Secret::generate()?, intermediate, root, now)
+    }
+
+    /// A chip that may have been made before, with other security versions: its keys follow from its secret.
+    pub(super) fn with_secret(
+        spec: &ChipSpec,
+        chip_id: [u8; 64],
+        secret: Secret,
+        intermediate: &Issuer,
+        root: &Issuer,
+        now: i64,
+    ) -> Result<Self, SiliconError> {
+        let key = ChipKey::derived(&secret, spec.tcb)?;
         let extensions = vek::extensions(spec, &chip_id);
         let template = Template::vek(spec.product, spec.kind, &key, extensions, validity(spec.kind, now)?);
         let vek = template.sign(&intermediate.key)?;
         let chain = vec![intermediate.certificate.clone(), root.certificate.clone()];
-        Ok(Self { spec: spec.clone(), chip_id, key, template, vek, chain })
+        Ok(Self { spec: spec.clone(), chip_id, secret, key, template, vek, chain })
     }
 
     /// Makes a report.

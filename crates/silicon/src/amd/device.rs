@@ -5,7 +5,8 @@ use std::path::Path;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::json;
 
-use super::chip::chain_pem;
+use super::chip::{Chip, chain_pem};
+use super::fleet;
 use super::spec::{ChipSpec, POLICY_DEBUG, Product, ReportSpec, VekKind};
 use super::vendor::Amd;
 use super::{Defect, Sample};
@@ -95,7 +96,10 @@ pub fn simulate(dir: &Path, options: &SimulateOptions, now: i64) -> Result<Simul
         Some(defect) => broken_hcl(amd, defect, options, runtime_data, now),
         None => made(amd, options, runtime_data, now),
     })?;
-    let Made { evidence, runtime_data, sample: Sample { report, vek, chain, crl } } = made;
+    let Made { evidence, runtime_data, sample: Sample { report, vek, chain, crl }, chip } = made;
+    if let Some(chip) = chip {
+        fleet::remember(dir, &chip)?;
+    }
     let chain_pem = chain_pem(&vek, &chain);
     let request = request(&report, &chain_pem, &runtime_data);
     Ok(Simulated { evidence, runtime_data, vek, chain_pem, crl, request })
@@ -106,6 +110,8 @@ struct Made {
     evidence: Vec<u8>,
     runtime_data: Vec<u8>,
     sample: Sample,
+    /// None if the hardware's part of the evidence is broken.
+    chip: Option<Chip>,
 }
 
 fn made(
@@ -115,16 +121,19 @@ fn made(
     now: i64,
 ) -> Result<Made, SiliconError> {
     let (chip, report) = (ChipSpec::new(options.product, options.kind), report_spec(options, &runtime_data));
-    let sample = match options.defect {
-        Some(defect) => amd.broken(defect, &chip, &report, now)?,
-        None => amd.sample(&chip, &report, now)?,
+    let (sample, chip) = match options.defect {
+        Some(defect) => (amd.broken(defect, &chip, &report, now)?, None),
+        None => {
+            let chip = amd.chip(&chip, now)?;
+            (sample_of(amd, &chip, chip.report(&report)?, now)?, Some(chip))
+        }
     };
     let report = sample.report.clone();
     let evidence = match options.form {
         Form::Report => report,
         Form::AzureCvm => HclReport::around(report, runtime_data.clone(), &HclSpec::default()).to_bytes()?,
     };
-    Ok(Made { evidence, runtime_data, sample })
+    Ok(Made { evidence, runtime_data, sample, chip })
 }
 
 /// A genuine report of the hardware, in a report of the paravisor that is broken.
@@ -142,9 +151,14 @@ fn broken_hcl(
     let report = report_spec(options, &runtime_data);
     let spec = HclSpec { runtime_claims: Some(runtime_data), ..HclSpec::default() };
     let (hcl, evidence) = hcl::broken_parts(defect, &chip, &report, &spec)?;
-    let (vek, chain, crl) = (chip.vek().to_vec(), chip.chain().to_vec(), amd.crl(options.product, now)?);
-    let sample = Sample { report: hcl.hardware_report, vek, chain, crl };
-    Ok(Made { evidence, runtime_data: hcl.runtime_claims, sample })
+    let sample = sample_of(amd, &chip, hcl.hardware_report, now)?;
+    Ok(Made { evidence, runtime_data: hcl.runtime_claims, sample, chip: Some(chip) })
+}
+
+/// A report with what vouches for it.
+fn sample_of(amd: &Amd, chip: &Chip, report: Vec<u8>, now: i64) -> Result<Sample, SiliconError> {
+    let (vek, chain) = (chip.vek().to_vec(), chip.chain().to_vec());
+    Ok(Sample { report, vek, chain, crl: amd.crl(chip.spec().product, now)? })
 }
 
 fn runtime_data_of(options: &SimulateOptions, now: i64) -> Result<Vec<u8>, SiliconError> {

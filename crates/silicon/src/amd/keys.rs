@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::agreement::ECDH_P384;
+use aws_lc_rs::digest::SHA384;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -11,8 +13,9 @@ use aws_lc_rs::signature::{
     RsaEncoding,
 };
 
+use super::spec::Tcb;
 use crate::error::SiliconError;
-use crate::keys::SigningKey;
+use crate::keys::{Curve, Secret, SigningKey, derived_pair};
 
 /// How an RSA key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +90,12 @@ pub(super) enum ChipKey {
 }
 
 impl ChipKey {
-    pub(super) fn generate() -> Result<Self, SiliconError> {
-        let failed = SiliconError::Crypto { operation: "generate a key" };
-        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(|_| failed)?;
+    /// The key that follows from a chip's secret and its security versions.
+    pub(super) fn derived(secret: &Secret, tcb: Tcb) -> Result<Self, SiliconError> {
+        let curve =
+            Curve { signing: &ECDSA_P384_SHA384_FIXED_SIGNING, agreement: &ECDH_P384, digest: &SHA384 };
+        let Tcb { fmc, boot_loader, tee, snp, microcode } = tcb;
+        let pair = derived_pair(&curve, secret, &[fmc, boot_loader, tee, snp, microcode])?;
         Ok(Self::P384(Arc::new(pair)))
     }
 

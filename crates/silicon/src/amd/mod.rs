@@ -18,6 +18,7 @@ mod certificate_table;
 mod chip;
 mod defects;
 mod device;
+mod fleet;
 mod keys;
 mod pki;
 mod report;
@@ -35,3 +36,5 @@ pub use spec::{
     VekKind,
 };
 pub use vendor::{Amd, Authority};
+
+pub(crate) use fleet::find;

@@ -79,7 +79,7 @@ impl Product {
     }
 
     /// The product after this one, the first after the last.
-    pub(super) const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::Milan => Self::Genoa,
             Self::Genoa => Self::Turin,
@@ -136,7 +136,7 @@ impl VekKind {
         }
     }
 
-    pub(super) const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::Vcek => Self::Vlek,
             Self::Vlek => Self::Vcek,

@@ -12,7 +12,7 @@ use crate::keys::SigningKey;
 /// Some clocks are behind, so collateral is issued a little before it is made.
 const ISSUED_BEFORE: i64 = 60 * 60;
 /// As Intel's documents and lists.
-const LIFE: i64 = 30 * DAY;
+pub(super) const LIFE: i64 = 30 * DAY;
 
 /// The collateral of a quote, with the field names of Intel's quote collateral, version 3: what `assay verify
 /// --collateral` reads.
@@ -112,7 +112,8 @@ impl CollateralDraft {
     }
 }
 
-fn root_crl(intel: &Intel, validity: Window) -> CrlDraft {
+/// The list of the root.
+pub(super) fn root_crl(intel: &Intel, validity: Window) -> CrlDraft {
     let key = intel.root.key.clone();
     let template = crl(ROOT_CN, &key, intel.revision, &intel.revoked.by_root, validity);
     CrlDraft { template, key }

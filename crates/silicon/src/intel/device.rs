@@ -7,6 +7,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::json;
 
 use super::collateral::Collateral;
+use super::fleet::{self, Registration};
 use super::quote::open_enclave_report;
 use super::spec::{Ca, CollateralSpec, PlatformSpec, QuoteSpec, TcbStatus};
 use super::vendor::Intel;
@@ -120,6 +121,12 @@ pub fn simulate(
         }
         Ok(platform)
     })?;
+    // Its machine was set up with care: Intel has its manifest already.
+    let registration = match options.ca {
+        Ca::Processor => Registration::NotNeeded,
+        Ca::Platform => Registration::Direct,
+    };
+    fleet::remember(dir, &platform, registration)?;
     let runtime_data = match &options.runtime_data {
         Some(data) => data.clone(),
         None => runtime_data::with_new_key(now)?,

@@ -1,10 +1,12 @@
 //! The JSON documents that Intel signs: TCB information (versions 2 and 3) and enclave identities (version 2), with the
-//! members in Intel's order (Intel, *PCS API*, "Get TCB Info" and "Get Quoting Enclave Identity").
+//! members in Intel's order (Intel, *PCS API*, "Get TCB Info" and "Get Quoting Enclave Identity"); and the list of TCB
+//! evaluation numbers (version 1; *PCS API* version 4, "Retrieve TCB Evaluation Data Numbers").
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::pki::Window;
+use super::recovery::Evaluation;
 use super::spec::CollateralSpec;
 use crate::asn1;
 use crate::error::SiliconError;
@@ -205,6 +207,44 @@ pub(super) fn qe_identity(spec: &CollateralSpec, dates: Window) -> Result<String
         mrsigner: hex::encode_upper(identity.mr_signer),
         isvprodid: identity.isv_prod_id,
         tcb_levels: levels.collect(),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EvaluationNumbers {
+    id: &'static str,
+    version: u8,
+    issue_date: String,
+    next_update: String,
+    tcb_eval_numbers: Vec<EvaluationNumber>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EvaluationNumber {
+    tcb_evaluation_data_number: u32,
+    tcb_recovery_event_date: &'static str,
+    tcb_date: &'static str,
+}
+
+/// The list of TCB evaluation numbers, as signed.
+pub(super) fn evaluation_numbers(
+    evaluations: &[Evaluation],
+    dates: Window,
+    tdx: bool,
+) -> Result<String, SiliconError> {
+    let number = |evaluation: &Evaluation| EvaluationNumber {
+        tcb_evaluation_data_number: evaluation.number,
+        tcb_recovery_event_date: evaluation.event_date,
+        tcb_date: evaluation.tcb_date,
+    };
+    to_json(&EvaluationNumbers {
+        id: if tdx { "TDX" } else { "SGX" },
+        version: 1,
+        issue_date: asn1::rfc3339(dates.from)?,
+        next_update: asn1::rfc3339(dates.to)?,
+        tcb_eval_numbers: evaluations.iter().map(number).collect(),
     })
 }
 

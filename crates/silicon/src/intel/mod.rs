@@ -18,10 +18,14 @@ mod collateral;
 mod defects;
 mod device;
 mod documents;
+mod fleet;
 mod pck_extension;
+mod pck_id;
 mod pki;
 mod platform;
+mod published;
 mod quote;
+mod recovery;
 mod spec;
 mod storage;
 mod vendor;
@@ -29,6 +33,8 @@ mod vendor;
 pub use collateral::Collateral;
 pub use defects::{Defect, Sample};
 pub use device::{Kind, SimulateOptions, Simulated, simulate};
+pub use fleet::Registration;
+pub use pck_id::PckId;
 pub use platform::Platform;
 pub use quote::open_enclave_report;
 pub use spec::{
@@ -36,3 +42,8 @@ pub use spec::{
     QuoteSpec, SgxType, TcbLevel, TcbStatus,
 };
 pub use vendor::Intel;
+
+pub(crate) use fleet::{Known, find, register};
+pub(crate) use pck_id::{AddRequest, Name, NotAManifest};
+pub(crate) use published::SignedDocument;
+pub(crate) use recovery::{EARLY, EVALUATIONS, STANDARD, levels};

@@ -6,7 +6,7 @@ use super::quote::QuoteDraft;
 use super::spec::{Ca, PlatformSpec, QuoteSpec};
 use super::vendor::{DAY, Intel};
 use crate::error::SiliconError;
-use crate::keys::{SigningKey, random};
+use crate::keys::{Secret, SigningKey, random};
 
 const PCK_LIFE: i64 = 10 * 365 * DAY;
 
@@ -15,6 +15,8 @@ const PCK_LIFE: i64 = 10 * 365 * DAY;
 pub struct Platform {
     pub(super) spec: PlatformSpec,
     pub(super) identity: Identity,
+    /// What its PCK keys follow from, together with its TCB.
+    pub(super) secret: Secret,
     pub(super) pck_key: SigningKey,
     /// The PCK certificate before it was signed.
     pub(super) pck: Template,
@@ -34,18 +36,16 @@ impl Platform {
         };
         let ppid = spec.ppid.map_or_else(random, Ok)?;
         let identity = Identity { ppid, platform_instance_id };
-        let pck_key = SigningKey::generate()?;
+        let secret = Secret::generate()?;
+        let PckCertificate { key, template, der } = pck_certificate(intel, spec, &identity, &secret, now)?;
         let ca = intel.authority(spec.ca);
-        let validity = pck_validity(ca.template.validity, now);
-        let mut pck = Template::pck(spec.ca, pck_key.public(), ca.key.public(), validity, random()?);
-        let sgx = pck_extension::encode(&pck_extension::entries(spec, &identity));
-        pck.extensions.push(Extension::new(SGX_EXTENSION, false, sgx));
-        let chain = vec![pck.sign(&ca.key)?, ca.certificate.clone(), intel.root.certificate.clone()];
+        let chain = vec![der, ca.certificate.clone(), intel.root.certificate.clone()];
         Ok(Self {
             spec: spec.clone(),
             identity,
-            pck_key,
-            pck,
+            secret,
+            pck_key: key,
+            pck: template,
             chain,
             attestation_key: SigningKey::generate()?,
             qe_id: random()?,
@@ -118,6 +118,35 @@ impl Platform {
     pub(super) fn sgx_entries(&self) -> Vec<Entry> {
         pck_extension::entries(&self.spec, &self.identity)
     }
+}
+
+/// A PCK certificate, with its key and what it was before it was signed.
+pub(super) struct PckCertificate {
+    pub(super) key: SigningKey,
+    pub(super) template: Template,
+    pub(super) der: Vec<u8>,
+}
+
+/// The PCK certificate of a platform for the TCB in `spec`. Key and serial number follow from the platform's secret and
+/// that TCB, as real keys do, so the same certificate can be made again.
+pub(super) fn pck_certificate(
+    intel: &Intel,
+    spec: &PlatformSpec,
+    identity: &Identity,
+    secret: &Secret,
+    now: i64,
+) -> Result<PckCertificate, SiliconError> {
+    let tcb = [&spec.cpu_svn_components[..], &spec.pce_svn.to_le_bytes()].concat();
+    let key = SigningKey::derived(secret, &tcb)?;
+    let ca = intel.authority(spec.ca);
+    let validity = pck_validity(ca.template.validity, now);
+    // As random as the key is.
+    let serial = pki::key_id(key.public());
+    let mut template = Template::pck(spec.ca, key.public(), ca.key.public(), validity, serial);
+    let sgx = pck_extension::encode(&pck_extension::entries(spec, identity));
+    template.extensions.push(Extension::new(SGX_EXTENSION, false, sgx));
+    let der = template.sign(&ca.key)?;
+    Ok(PckCertificate { key, template, der })
 }
 
 /// From a day ago for ten years, within the validity of the authority.

@@ -215,7 +215,7 @@ pub(super) fn certification_data(
     Ok(match certification {
         CertificationType::PpidClear => (1, with_raw_tcb(platform, &platform.identity.ppid)),
         CertificationType::PpidRsa2048 => (2, with_raw_tcb(platform, &random::<256>()?)),
-        CertificationType::PpidRsa3072 => (3, with_raw_tcb(platform, &random::<384>()?)),
+        CertificationType::PpidRsa3072 => (3, with_raw_tcb(platform, &platform.pck_id(false).encrypted_ppid)),
         CertificationType::PckCertificate => (4, pem(platform.chain.get(..1).unwrap_or_default())),
         CertificationType::PckChain => (5, pem(&platform.chain)),
     })

@@ -296,7 +296,7 @@ pub enum CertificationType {
     PpidClear,
     /// Type 2: the PPID encrypted with RSA-2048 (here: random bytes) and the raw TCB.
     PpidRsa2048,
-    /// Type 3: the PPID encrypted with RSA-3072 (here: random bytes) and the raw TCB.
+    /// Type 3: the PPID encrypted with RSA-3072 (here: as in [`super::PckId`]) and the raw TCB.
     PpidRsa3072,
     /// Type 4: the PCK certificate alone.
     PckCertificate,
@@ -413,7 +413,7 @@ pub struct QeLevel {
 /// The enclave identity to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QeIdentitySpec {
-    /// `QE`, `QVE` or `TD_QE`.
+    /// `QE`, `QVE`, `QAE` or `TD_QE`.
     pub id: String,
     /// Extended features where the mask is set.
     pub misc_select: u32,
@@ -429,6 +429,37 @@ pub struct QeIdentitySpec {
     pub isv_prod_id: u16,
     /// Descending.
     pub levels: Vec<QeLevel>,
+}
+
+impl QeIdentitySpec {
+    /// The quoting enclave of trust domains, with the signer and product id of Intel's.
+    #[must_use]
+    pub fn td_qe() -> Self {
+        let mr_signer = [
+            0xdc, 0x9e, 0x2a, 0x7c, 0x6f, 0x94, 0x8f, 0x17, 0x47, 0x4e, 0x34, 0xa7, 0xfc, 0x43, 0xed, 0x03,
+            0x0f, 0x7c, 0x15, 0x63, 0xf1, 0xba, 0xbd, 0xdf, 0x63, 0x40, 0xc8, 0x2e, 0x0e, 0x54, 0xa8, 0xc5,
+        ];
+        Self { mr_signer, ..Self::signed_alike("TD_QE", 2, 4) }
+    }
+
+    /// The quote verification enclave.
+    #[must_use]
+    pub fn qve() -> Self {
+        Self::signed_alike("QVE", 2, 3)
+    }
+
+    /// The quote appraisal enclave.
+    #[must_use]
+    pub fn qae() -> Self {
+        Self::signed_alike("QAE", 3, 1)
+    }
+
+    /// An enclave of the signer of the quoting enclave, with one security version that counts.
+    fn signed_alike(id: &str, isv_prod_id: u16, isv_svn: u16) -> Self {
+        let default = Self::default();
+        let levels = default.levels.iter().take(1).map(|level| QeLevel { isv_svn, ..level.clone() });
+        Self { id: id.to_owned(), isv_prod_id, levels: levels.collect(), ..default }
+    }
 }
 
 impl Default for QeIdentitySpec {
@@ -508,7 +539,7 @@ impl CollateralSpec {
     }
 }
 
-fn default_levels() -> Vec<TcbLevel> {
+pub(super) fn default_levels() -> Vec<TcbLevel> {
     let (hardening, configuration, update) = ("INTEL-SA-00615", "INTEL-SA-00289", "INTEL-SA-00828");
     let (current, old, oldest) = ("2024-03-13T00:00:00Z", "2023-02-15T00:00:00Z", "2018-01-04T00:00:00Z");
     let level = TcbLevel::with_status;

@@ -81,12 +81,12 @@ pub(super) fn defects() -> (&'static str, Vec<[String; 3]>) {
     (INTEL, Defect::ALL.iter().map(|it| row("", it.name(), it.description(), it.rule())).collect())
 }
 
-fn status(name: &str) -> Result<TcbStatus, String> {
+pub(super) fn status(name: &str) -> Result<TcbStatus, String> {
     let names = TcbStatus::ALL.map(TcbStatus::name).join(", ");
     name.parse().map_err(|_| format!("expected one of {names}"))
 }
 
-fn authority(name: &str) -> Result<Ca, String> {
+pub(super) fn authority(name: &str) -> Result<Ca, String> {
     Ca::ALL
         .into_iter()
         .find(|ca| ca.name() == name)

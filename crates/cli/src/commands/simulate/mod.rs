@@ -1,8 +1,11 @@
-//! `assay simulate`: evidence of simulated silicon, good or broken in a named way.
+//! `assay simulate`: evidence of simulated silicon, good or broken in a named way; and what a fleet of it needs: identities of
+//! platforms, and the vendors as online services.
 
 mod amd;
 mod intel;
+mod pckid;
 mod tdx;
+mod upstream;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,6 +44,12 @@ const KINDS: KindParser<Kind> = KindParser {
 /// vouches for the evidence: collateral.json for Intel's kinds; vek.der, chain.pem and crl.der for AMD's. Of a confidential
 /// VM with TDX, evidence and runtime data only. The simulated vendors live in the data folder; `assay serve --dev --data DIR` trusts those of its own.
 #[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    override_usage = "assay simulate --out <DIR> <KIND> [OPTIONS]\n       assay simulate <COMMAND> [OPTIONS]"
+)]
 #[command(after_help = "Example: an enclave's evidence, and what Assay says of it:
   assay simulate sgx --out evidence
   assay verify sgx evidence/evidence.bin --collateral evidence/collateral.json --data assay-dev
@@ -56,6 +65,8 @@ Example: a confidential container, whose image is endorsed:
 Example: every way in which evidence can be broken:
   assay simulate snp --list-defects")]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    surroundings: Option<Surroundings>,
     /// What to simulate
     #[arg(value_parser = KINDS, required_unless_present = "list_defects")]
     kind: Option<Kind>,
@@ -87,6 +98,13 @@ pub(crate) struct Arguments {
     amd: amd::AmdOptions,
 }
 
+/// What is simulated besides evidence.
+#[derive(Debug, clap::Subcommand)]
+enum Surroundings {
+    Pckid(pckid::Arguments),
+    Upstream(upstream::Arguments),
+}
+
 /// What was made: files by name, and where the request goes.
 struct Made {
     files: Vec<(&'static str, Vec<u8>)>,
@@ -95,6 +113,11 @@ struct Made {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
+    match &arguments.surroundings {
+        Some(Surroundings::Pckid(arguments)) => return pckid::run(arguments, output),
+        Some(Surroundings::Upstream(arguments)) => return upstream::run(arguments, output),
+        None => (),
+    }
     let (Some(kind), Some(out), false) = (arguments.kind, &arguments.out, arguments.list_defects) else {
         list_defects(arguments.kind, output);
         return Ok(ExitCode::SUCCESS);
@@ -104,17 +127,23 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Kind::Amd(form) if arguments.amd.is_tdx(form)? => tdx::make(arguments)?,
         Kind::Amd(form) => amd::make(arguments, form, output)?,
     };
-    fs::create_dir_all(out).map_err(|error| Failure::file("create", out, error))?;
-    for (name, bytes) in &made.files {
-        let path = out.join(name);
-        fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, error))?;
-    }
+    write_files(out, &made.files)?;
     let route = made.attest_route.map_or_else(
         || "no attest route takes it, as it cannot be verified outside of its machine".to_owned(),
         |route| format!("its attest route is {route}"),
     );
     output.talk(format!("wrote {} evidence to `{}`; {route}", kind.name(), out.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes files by name into a folder, which is made if it is not there.
+fn write_files(out: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Failure> {
+    fs::create_dir_all(out).map_err(|error| Failure::file("create", out, error))?;
+    for (name, bytes) in files {
+        let path = out.join(name);
+        fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, error))?;
+    }
+    Ok(())
 }
 
 impl Kind {
