@@ -24,7 +24,8 @@ use crate::output::{Format, Output};
 ///
 /// Answers GET /metadata/THIM/amd/certification and /metadata/THIM/sgx/certification/v4/pckcert, for this machine alone.
 /// Certificates come from a central service, are verified against the vendors' roots, and are kept in a folder, so that
-/// guests get them while that service is away. SIGHUP asks the machine anew what it is; SIGTERM lets requests finish.
+/// guests get them while that service is away. SIGHUP asks the machine anew what it is, and the service for what is
+/// missing; SIGTERM lets requests finish.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: on a node without a metadata service of a cloud:
   ip addr add 169.254.169.254/32 dev lo

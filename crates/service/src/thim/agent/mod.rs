@@ -71,7 +71,8 @@ pub struct AgentConfig {
     pub reread: Duration,
 }
 
-/// Serves until `stop` ends, then lets running requests finish. SIGHUP asks the machine at once what it is.
+/// Serves until `stop` ends, then lets running requests finish. SIGHUP asks the machine at once what it is, and
+/// the central service for what is missing.
 ///
 /// # Errors
 /// [`AgentError::Identity`] and [`AgentError::Cache`] before anything is served.
@@ -122,7 +123,8 @@ async fn keep<D: Document>(
     Ok(state)
 }
 
-/// Tells the keeper when the machine is not what it was.
+/// Tells the keeper when the machine is not what it was. At a hangup the keeper hears of it in any case, so that it does not
+/// wait any longer to ask again for what it could not get.
 async fn watch_machine<D: Document>(
     read: impl Fn() -> Result<D::Identity, IdentityError> + Clone + Send + 'static,
     identity: watch::Sender<D::Identity>,
@@ -130,17 +132,16 @@ async fn watch_machine<D: Document>(
     mut hangup: Signal,
 ) {
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(reread) => {}
-            received = hangup.recv() => if received.is_none() { return },
-        }
+        let asked = tokio::select! {
+            () = tokio::time::sleep(reread) => false,
+            received = hangup.recv() => if received.is_none() { return } else { true },
+        };
         match read_apart(read.clone()).await {
             Ok(now) => {
-                let changed = identity.send_if_modified(|known| {
-                    let changed = *known != now;
-                    *known = now;
-                    changed
-                });
+                let changed = *identity.borrow() != now;
+                if changed || asked {
+                    identity.send_replace(now);
+                }
                 if changed {
                     tracing::info!(document = D::NAME, "the machine's TCB or identity is another one now");
                 }

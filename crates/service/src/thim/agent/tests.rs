@@ -312,7 +312,8 @@ async fn a_firmware_update_changes_the_certificate() {
     let agent = TestAgent::start(config).await;
     let tcbm = |chip: &Chip| crate::thim::answer::tcbm(identity(chip).reported_tcb);
     assert!(agent.get(AMD).await.1.contains(&tcbm(&old)));
-    std::fs::write(&file, report(&new)).unwrap();
+    // As the guest device gives it, with a page for the host's certificates behind it.
+    std::fs::write(&file, [report(&new), vec![0; 4096]].concat()).unwrap();
     for _ in 0..100 {
         if agent.get(AMD).await.1.contains(&tcbm(&new)) {
             assert_eq!(server.requests.lock().unwrap().len(), 2);

@@ -49,6 +49,24 @@ fn only_the_certificate_of_this_chip_and_tcb_is_taken() {
     }
 }
 
+/// Its chip ids are short, and its TCB versions have another order.
+#[test]
+fn a_turin_is_a_machine_as_well() {
+    let chip = chip(&ChipSpec::new(assay_silicon::amd::Product::Turin, assay_silicon::amd::VekKind::Vcek));
+    let id = identity(&chip);
+    assert_eq!(id.product, Product::Turin);
+    assert!(id.vcek_path().contains("?fmcSPL="), "it names the first component");
+    let vek = Vcek::open(chip.vek(), &id, &anchors()).unwrap();
+    let answer = vek.answer(UnixTime(super::super::tests::now()));
+    assert_eq!([answer.intermediate, answer.root], [&chip.chain()[0][..], &chip.chain()[1]]);
+    let mut reversed = id.reported_tcb.0;
+    reversed.reverse();
+    assert!(
+        Vcek::open(chip.vek(), &SnpIdentity { reported_tcb: TcbVersion(reversed), ..id }, &anchors())
+            .is_err()
+    );
+}
+
 /// AMD's own certificate, with the vendor's anchors alone.
 #[test]
 fn a_real_certificate_is_taken() {

@@ -132,6 +132,23 @@ async fn a_failure_is_tried_again_and_what_was_there_is_served() {
 }
 
 #[tokio::test]
+async fn a_hint_ends_the_pause() {
+    let chip = chip(&ChipSpec::default());
+    let server = central(&[], None).await;
+    let (state, machine, _) = start::<Vcek>(tools(&server, None, Clock::system()), identity(&chip));
+    let left = wait(&state, LONG).await.err().unwrap();
+    assert!(left > Duration::from_secs(590), "a machine that the service does not know: {left:?}");
+    machine.send_replace(identity(&chip));
+    for _ in 0..100 {
+        if server.requests.lock().unwrap().len() == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nobody asked again");
+}
+
+#[tokio::test]
 async fn certificates_have_their_time() {
     let chip = chip(&ChipSpec::default());
     let server = central(&known(&chip), None).await;
