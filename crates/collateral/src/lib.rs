@@ -7,6 +7,7 @@
 //! No network here; the clock is not read.
 
 mod amd;
+pub mod bundle;
 pub mod document;
 mod files;
 mod folder;

@@ -403,8 +403,11 @@ fn open<'a>(
     Ok(Opened { text, issuer })
 }
 
-/// The exact signed bytes, and `r || s`. An envelope with anything else in it is not one.
-fn envelope<'a>(body: &'a [u8], member: &'static str) -> Result<(&'a str, [u8; 64]), String> {
+/// The exact signed bytes, and `r || s`. An envelope with anything else in it is not one. Nothing is verified.
+///
+/// # Errors
+/// A sentence about what is wrong.
+pub fn envelope<'a>(body: &'a [u8], member: &'static str) -> Result<(&'a str, [u8; 64]), String> {
     assay_json::check(body, &assay_json::Limits::bytes(MAX_DOCUMENT_SIZE))
         .map_err(|error| error.to_string())?;
     let members: std::collections::BTreeMap<&str, &'a RawValue> =

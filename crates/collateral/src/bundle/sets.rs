@@ -1,0 +1,64 @@
+//! Sets that quotes are judged with, put together from single documents.
+
+use assay_verify::intel::RawCollateral;
+use assay_verify::intel::single::{Enclave, Tee, envelope};
+
+use super::DocumentEntry;
+use crate::subject::{Subject, Track};
+
+/// One set for each family of SGX platforms and each authority whose list is there: TCB info does not say which authority
+/// certifies its platforms, and a set of the other one is never asked for. Nothing is verified.
+///
+/// Of several evaluations the one counts that the standard track stands at, else the highest.
+#[must_use]
+pub fn sets(documents: &[DocumentEntry]) -> Vec<RawCollateral> {
+    let of = |wanted: Subject| move |entry: &&DocumentEntry| entry.subject() == Some(wanted);
+    let Some(root_crl) = documents.iter().find(of(Subject::RootCrl)) else { return Vec::new() };
+    let is_pck_crl = |entry: &&DocumentEntry| matches!(entry.subject(), Some(Subject::PckCrl(_)));
+    let pck_crls: Vec<&DocumentEntry> = documents.iter().filter(is_pck_crl).collect();
+    let mut sets = Vec::new();
+    for tcb_info in counting(documents) {
+        let identity = documents
+            .iter()
+            .filter(of(Subject::Identity(Enclave::Qe)))
+            .max_by_key(|entry| (entry.number == tcb_info.number, preference(entry)));
+        let Some(identity) = identity else { continue };
+        sets.extend(pck_crls.iter().filter_map(|pck_crl| set(tcb_info, identity, root_crl, pck_crl)));
+    }
+    sets
+}
+
+/// The TCB info of each family that counts.
+fn counting(documents: &[DocumentEntry]) -> Vec<&DocumentEntry> {
+    let is_sgx =
+        |entry: &&DocumentEntry| matches!(entry.subject(), Some(Subject::TcbInfo { tee: Tee::Sgx, .. }));
+    let mut found: Vec<&DocumentEntry> = documents.iter().filter(is_sgx).collect();
+    found.sort_by_key(|entry| (entry.path.clone(), std::cmp::Reverse(preference(entry))));
+    found.dedup_by(|one, other| one.path == other.path);
+    found
+}
+
+fn preference(entry: &DocumentEntry) -> (bool, Option<u32>) {
+    (entry.tracks.contains(&Track::Standard), entry.number)
+}
+
+fn set(
+    tcb_info: &DocumentEntry,
+    identity: &DocumentEntry,
+    root_crl: &DocumentEntry,
+    pck_crl: &DocumentEntry,
+) -> Option<RawCollateral> {
+    let (info, info_signature) = envelope(&tcb_info.raw.body, "tcbInfo").ok()?;
+    let (qe_identity, identity_signature) = envelope(&identity.raw.body, "enclaveIdentity").ok()?;
+    Some(RawCollateral {
+        pck_crl_issuer_chain: pck_crl.raw.chain.clone()?,
+        root_ca_crl: hex::encode(&root_crl.raw.body),
+        pck_crl: hex::encode(&pck_crl.raw.body),
+        tcb_info_issuer_chain: tcb_info.raw.chain.clone()?,
+        tcb_info: info.to_owned(),
+        tcb_info_signature: hex::encode(info_signature),
+        qe_identity_issuer_chain: identity.raw.chain.clone()?,
+        qe_identity: qe_identity.to_owned(),
+        qe_identity_signature: hex::encode(identity_signature),
+    })
+}
