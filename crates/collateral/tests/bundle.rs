@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::string_slice,
+    clippy::print_stderr,
     reason = "tests"
 )]
 
@@ -216,6 +217,29 @@ fn what_is_not_of_the_one_form_is_refused() {
     }
     let twice = text.replacen("\"sequence\":7", "\"sequence\":7,\"sequence\":8", 1);
     assert_eq!(Bundle::read(twice.as_bytes()).unwrap_err().code(), "bundle-json");
+}
+
+/// What is changed on its way is refused as a whole, or by its vendor's signature; nothing panics.
+#[test]
+fn no_changed_byte_makes_anything_genuine() {
+    let vendor = Vendor::new();
+    let documents = of_set(&vendor.set(18, NOW), 18);
+    let text = bundle(Entries { documents, ..Entries::default() }).write().unwrap();
+    for place in (0..text.len()).step_by(61) {
+        let mut bytes = text.clone().into_bytes();
+        bytes[place] ^= 1;
+        let Ok(changed) = Bundle::read(&bytes) else { continue };
+        let import = vendor.examine(&changed.entries, &Shelf::default(), NOW).import().clone();
+        for (_, _, held) in import.shelf.iter() {
+            let genuine = of_set_bodies(&text).contains(&held.document.body.to_vec());
+            assert!(genuine, "a body that was changed at {place} was taken");
+        }
+    }
+}
+
+fn of_set_bodies(text: &str) -> Vec<Vec<u8>> {
+    let bundle = Bundle::read(text.as_bytes()).unwrap();
+    bundle.entries.documents.into_iter().map(|entry| entry.raw.body.to_vec()).collect()
 }
 
 #[test]
@@ -489,4 +513,48 @@ fn the_standard_track_is_what_a_folder_serves() {
     assert_eq!(folder.imported_documents().len(), 6, "the early evaluation travels along");
     let identity = Subject::Identity(Enclave::Qe);
     assert!(import.shelf.get(identity, Selection::Track(Track::Early)).is_some());
+}
+
+/// Intel's own documents, each set judged when it was new.
+#[test]
+fn real_documents_travel() {
+    let Some(vectors) = std::env::var_os("ASSAY_VECTORS") else {
+        eprintln!("SKIPPED: set ASSAY_VECTORS to the folder of real evidence to run this test");
+        return;
+    };
+    let files = fs::read_dir(Path::new(&vectors).join("sgx")).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.to_string_lossy().ends_with(".collateral.0.json"));
+    let (anchors, cache) = (TrustAnchors::vendor(), ChainCache::new(64));
+    let mut travelled = 0;
+    for path in files {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::copy(&path, from.path().join("set.json")).unwrap();
+        let open = |dir: &Path| CollateralFolder::open(vec![dir.to_owned()], anchors.clone());
+        let source = open(from.path());
+        source.reload();
+        let Some(entry) = source.inventory().pop() else { continue };
+        let before = source.find(&entry.platform).unwrap();
+        let now = before.newest_issue();
+        if now > before.earliest_expiration() {
+            continue;
+        }
+        let terms = Terms { anchors: &anchors, cache: &cache, now, source: "test" };
+        let gathered = gather(&source, &terms);
+        assert_eq!((gathered.entries.documents.len(), gathered.refused), (4, vec![]), "{}", path.display());
+        let carried = Bundle { created: now, ..bundle(gathered.entries) }.write().unwrap();
+        let carried = Bundle::read(carried.as_bytes()).unwrap();
+        let import = Examination::new(&carried.entries, &Shelf::default(), &terms).accept().unwrap();
+        assert_eq!((import.taken.len(), refused(&import)), (4, vec![]), "{}", path.display());
+        let imported = Imported::default().after("s", 1, &import).write().unwrap();
+        fs::write(to.path().join("imported.json"), imported).unwrap();
+        let target = open(to.path());
+        assert_eq!(target.reload().problems, []);
+        let after = target.find(&entry.platform).unwrap();
+        assert_eq!(
+            (after.tcb_info.clone(), after.hashes.tcb_info),
+            (before.tcb_info.clone(), before.hashes.tcb_info)
+        );
+        travelled += 1;
+    }
+    assert!(travelled > 0, "none of the real sets could be used");
 }

@@ -1,5 +1,7 @@
 //! Sets that quotes are judged with, put together from single documents.
 
+use std::collections::BTreeMap;
+
 use assay_verify::intel::RawCollateral;
 use assay_verify::intel::single::{Enclave, Tee, envelope};
 
@@ -12,32 +14,33 @@ use crate::subject::{Subject, Track};
 /// Of several evaluations the one counts that the standard track stands at, else the highest.
 #[must_use]
 pub fn sets(documents: &[DocumentEntry]) -> Vec<RawCollateral> {
-    let of = |wanted: Subject| move |entry: &&DocumentEntry| entry.subject() == Some(wanted);
-    let Some(root_crl) = documents.iter().find(of(Subject::RootCrl)) else { return Vec::new() };
-    let is_pck_crl = |entry: &&DocumentEntry| matches!(entry.subject(), Some(Subject::PckCrl(_)));
-    let pck_crls: Vec<&DocumentEntry> = documents.iter().filter(is_pck_crl).collect();
+    let (mut root_crl, mut pck_crls, mut identities) = (None, Vec::new(), Vec::new());
+    let mut families: BTreeMap<[u8; 6], &DocumentEntry> = BTreeMap::new();
+    for entry in documents {
+        match entry.subject() {
+            Some(Subject::RootCrl) => root_crl = Some(entry),
+            Some(Subject::PckCrl(_)) => pck_crls.push(entry),
+            Some(Subject::Identity(Enclave::Qe)) => identities.push(entry),
+            Some(Subject::TcbInfo { tee: Tee::Sgx, fmspc }) => {
+                let counts = families.entry(fmspc).or_insert(entry);
+                if preference(entry) > preference(counts) {
+                    *counts = entry;
+                }
+            }
+            _ => {}
+        }
+    }
+    let Some(root_crl) = root_crl else { return Vec::new() };
     let mut sets = Vec::new();
-    for tcb_info in counting(documents) {
-        let identity = documents
-            .iter()
-            .filter(of(Subject::Identity(Enclave::Qe)))
-            .max_by_key(|entry| (entry.number == tcb_info.number, preference(entry)));
-        let Some(identity) = identity else { continue };
+    for tcb_info in families.into_values() {
+        let fits = |entry: &&&DocumentEntry| (entry.number == tcb_info.number, preference(entry));
+        let Some(identity) = identities.iter().max_by_key(fits) else { continue };
         sets.extend(pck_crls.iter().filter_map(|pck_crl| set(tcb_info, identity, root_crl, pck_crl)));
     }
     sets
 }
 
-/// The TCB info of each family that counts.
-fn counting(documents: &[DocumentEntry]) -> Vec<&DocumentEntry> {
-    let is_sgx =
-        |entry: &&DocumentEntry| matches!(entry.subject(), Some(Subject::TcbInfo { tee: Tee::Sgx, .. }));
-    let mut found: Vec<&DocumentEntry> = documents.iter().filter(is_sgx).collect();
-    found.sort_by_key(|entry| (entry.path.clone(), std::cmp::Reverse(preference(entry))));
-    found.dedup_by(|one, other| one.path == other.path);
-    found
-}
-
+/// The standard track before others, then the highest number.
 fn preference(entry: &DocumentEntry) -> (bool, Option<u32>) {
     (entry.tracks.contains(&Track::Standard), entry.number)
 }
