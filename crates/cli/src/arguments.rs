@@ -4,7 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, completions, config, demo, inspect, policy, provider, serve, simulate, token, verify,
+    audit, backup, collateral, completions, config, demo, inspect, policy, provider, serve, simulate, token,
+    verify,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Token(token::Arguments),
     Simulate(simulate::Arguments),
     Provider(provider::Arguments),
+    Collateral(collateral::Arguments),
     Audit(audit::Arguments),
     Config(config::Arguments),
     Backup(backup::BackupArguments),

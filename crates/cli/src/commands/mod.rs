@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod collateral;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command, output: &mut Output) -> Result<ExitCode, Fai
         Command::Token(arguments) => token::run(&arguments, output),
         Command::Simulate(arguments) => simulate::run(&arguments, output),
         Command::Provider(arguments) => provider::run(&arguments, output),
+        Command::Collateral(arguments) => collateral::run(&arguments, output),
         Command::Audit(arguments) => audit::run(&arguments, output),
         Command::Config(arguments) => config::run(&arguments, output),
         Command::Backup(arguments) => backup::backup(&arguments, output),
