@@ -79,6 +79,11 @@ impl AmdHeld {
         self.vek_count
     }
 
+    /// Every certificate, in no order.
+    pub(crate) fn veks(&self) -> impl Iterator<Item = &VekCertificate> {
+        self.veks.values().flatten()
+    }
+
     /// The lists.
     pub(crate) fn crls(&self) -> &[Arc<AmdCrl>] {
         &self.crls

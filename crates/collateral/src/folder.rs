@@ -10,14 +10,17 @@ use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 use assay_verify::{TrustAnchors, UnixTime};
 
 use crate::amd::{AmdDocument, AmdHeld};
+use crate::bundle::{self, DocumentEntry, Imported};
 use crate::files::{self, FileProblem, Limits, Listing};
 use crate::sets::{Fit, Set, Sets};
+use crate::subject::Subject;
 
 const MIXED: &str =
     "it is newer in one part and older in another than the set held for its family; it is not used";
 
 /// Verified collateral from files. Of Intel: `*.json`, each one set in the format of [`RawCollateral`] or a list of such sets. Of
 /// AMD: VEK certificates and revocation lists, DER or PEM (`*.der`, `*.crt`, `*.cer`, `*.pem`, `*.crl`), and the JSON of metadata services.
+/// Of both: what imports of bundles left ([`Imported`]).
 ///
 /// Finding never waits for [`CollateralFolder::reload`].
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct CollateralFolder {
     limits: Limits,
     sets: ArcSwap<Sets>,
     amd: ArcSwap<AmdHeld>,
+    imported: ArcSwap<Vec<DocumentEntry>>,
     seen: Mutex<Seen>,
 }
 
@@ -76,8 +80,8 @@ impl CollateralFolder {
     #[must_use]
     pub fn with_limits(dirs: Vec<PathBuf>, anchors: TrustAnchors, limits: Limits) -> Self {
         let anchors = ArcSwap::from_pointee(anchors);
-        let (sets, amd) = (ArcSwap::default(), ArcSwap::default());
-        Self { dirs, anchors, limits, sets, amd, seen: Mutex::default() }
+        let (sets, amd, imported) = (ArcSwap::default(), ArcSwap::default(), ArcSwap::default());
+        Self { dirs, anchors, limits, sets, amd, imported, seen: Mutex::default() }
     }
 
     /// Believes other roots from now on, and verifies everything again under them. Blocks.
@@ -108,11 +112,12 @@ impl CollateralFolder {
         }
         let mut reading = Reading::new(self, &listing);
         reading.read(&listing);
-        let Reading { sets, amd, problems, .. } = reading;
+        let Reading { sets, amd, imported, problems, .. } = reading;
         let newest = sets.best().map(|set| set.collateral.newest_issue()).max();
         seen.newest_vendor_date = seen.newest_vendor_date.max(newest).max(amd.newest_issue());
         self.sets.store(Arc::new(sets));
         self.amd.store(Arc::new(amd));
+        self.imported.store(Arc::new(imported));
         let new_problems = problems.difference(&seen.problems).cloned().collect();
         seen.problems = problems;
         seen.listing = Some(listing);
@@ -149,6 +154,18 @@ impl CollateralFolder {
         self.amd.load().vek_count()
     }
 
+    /// Every VEK certificate that is held, in no order.
+    #[must_use]
+    pub fn veks(&self) -> Vec<VekCertificate> {
+        self.amd.load().veks().cloned().collect()
+    }
+
+    /// The documents that imports of bundles left. Only the sets that they make up have been verified.
+    #[must_use]
+    pub fn imported_documents(&self) -> Arc<Vec<DocumentEntry>> {
+        self.imported.load_full()
+    }
+
     /// The bytes that a set was made from.
     #[must_use]
     pub fn raw(&self, digest: &[u8; 32]) -> Option<Arc<RawCollateral>> {
@@ -180,6 +197,7 @@ struct Reading<'a> {
     held_amd: Arc<AmdHeld>,
     sets: Sets,
     amd: AmdHeld,
+    imported: Vec<DocumentEntry>,
     problems: BTreeSet<FileProblem>,
 }
 
@@ -200,6 +218,7 @@ impl<'a> Reading<'a> {
             held_amd,
             sets,
             amd,
+            imported: Vec::new(),
             problems,
         }
     }
@@ -208,7 +227,12 @@ impl<'a> Reading<'a> {
         for path in listing.files.keys() {
             match files::read_text(path, self.limits) {
                 Ok(text) if files::is_metadata_answer(&text) => self.add_amd(path, &text),
-                Ok(text) => self.add_sets(path, &text),
+                Ok(text) if Imported::is_one(&text) => self.add_imported(path, &text),
+                Ok(text) => {
+                    let (found, broken) = files::sets(path, &text, self.limits);
+                    self.problems.extend(broken);
+                    self.add_sets(path, found);
+                }
                 Err(problem) => drop(self.problems.insert(problem)),
             }
         }
@@ -224,9 +248,22 @@ impl<'a> Reading<'a> {
         self.problems.insert(FileProblem { path: path.to_owned(), set, problem });
     }
 
-    fn add_sets(&mut self, path: &Path, text: &[u8]) {
-        let (found, broken) = files::sets(path, text, self.limits);
-        self.problems.extend(broken);
+    /// Sets are put together from the documents, and verified like any other.
+    fn add_imported(&mut self, path: &Path, text: &[u8]) {
+        let imported = match Imported::read(text) {
+            Ok(imported) => imported,
+            Err(error) => return self.problem(path, 0, error.to_string()),
+        };
+        let entries = imported.entries();
+        let sets = bundle::sets(&entries.documents);
+        self.add_sets(path, (1..).zip(sets).collect());
+        let is_list = |entry: &&DocumentEntry| matches!(entry.subject(), Some(Subject::AmdCrl(_)));
+        let lists = entries.documents.iter().filter(is_list).map(|entry| &entry.raw.body[..]);
+        lists.chain(entries.veks.iter().map(Vec::as_slice)).for_each(|der| self.add_amd(path, der));
+        self.imported.extend(entries.documents.iter().cloned());
+    }
+
+    fn add_sets(&mut self, path: &Path, found: Vec<(usize, RawCollateral)>) {
         for (number, raw) in found {
             let limit = self.limits.sets;
             if self.sets.len() >= limit {

@@ -7,10 +7,13 @@
 //! No network here; the clock is not read.
 
 mod amd;
+pub mod baseline;
+pub mod bundle;
 pub mod document;
 mod files;
 mod folder;
 pub mod pck;
+pub mod preview;
 mod sets;
 pub mod shelf;
 pub mod state;

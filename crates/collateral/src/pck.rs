@@ -9,7 +9,7 @@ use std::sync::Arc;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::{Refused, verify_pck};
 use assay_verify::intel::{PckCa, TcbInfo, VerifiedPck, is_at_least};
-use assay_verify::{TrustAnchors, VerifyError};
+use assay_verify::{TrustAnchors, VerifyError, sha256};
 
 /// Certificates of one platform: one for each level of its TCB info, of which there are about twenty.
 pub const MAX_CERTIFICATES: usize = 128;
@@ -23,6 +23,15 @@ pub struct PlatformId {
     pub qe_id: [u8; 16],
     /// Of the provisioning certification enclave.
     pub pce_id: [u8; 2],
+}
+
+impl PlatformId {
+    /// Names the platform where its identifiers must not stand: 16 digits of SHA-256 over both.
+    #[must_use]
+    pub fn hashed(&self) -> String {
+        let digest = hex::encode(sha256(&[&self.qe_id, &self.pce_id]));
+        digest.get(..16).unwrap_or_default().to_owned()
+    }
 }
 
 impl fmt::Debug for PlatformId {

@@ -1,5 +1,13 @@
 //! The certificate that fits a platform's TCB.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use assay_collateral::pck::{PckError, PckSet, RawTcb};
 use assay_silicon::intel::{Ca, CollateralSpec, Intel, PlatformSpec, TcbStatus};
@@ -118,8 +126,9 @@ fn what_is_not_one_platforms_is_refused() {
     let many = vec![leaf.clone(); 129];
     assert_eq!(vendor.verify(&many, &chain).unwrap_err(), PckError::Count { found: 129 });
     let foreign = Vendor::new();
-    assert_eq!(foreign.verify(&[leaf.clone()], &chain).unwrap_err().code(), "untrusted-root");
-    let wrong = PckSet::verify(&[leaf.clone()], &chain, [1, 0], &vendor.anchors, &ChainCache::new(8));
+    assert_eq!(foreign.verify(std::slice::from_ref(&leaf), &chain).unwrap_err().code(), "untrusted-root");
+    let wrong =
+        PckSet::verify(std::slice::from_ref(&leaf), &chain, [1, 0], &vendor.anchors, &ChainCache::new(8));
     assert_eq!(wrong.unwrap_err(), PckError::OtherPceId);
     assert_eq!(vendor.verify(&["x".repeat(9000)], &chain).unwrap_err(), PckError::TooLarge);
     assert!(vendor.verify(&[leaf], &chain).is_ok());

@@ -78,6 +78,19 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), FileError
     write(path, content, 0o600)
 }
 
+/// Writes a file that must not be there yet; readable by its owner alone.
+pub(crate) fn create_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+    written.map_err(|error| FileError::io(path, "written", &error))
+}
+
+/// Makes what was renamed in a folder last.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
+    let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| FileError::io(path, "made durable", &error))
+}
+
 /// Replaces a file as a whole; everybody who may enter its folder may read it.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> Result<(), FileError> {
     write(path, content, 0o644)

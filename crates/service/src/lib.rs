@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth;
 pub mod backup;
 mod body;
+pub mod bundle;
 pub mod challenge;
 pub mod clock;
 pub mod config;

@@ -5,6 +5,7 @@ use assay_evidence::snp::Product;
 
 use super::SnpError;
 use super::authority::AmdAuthority;
+use super::vek::VerifiedVek;
 use crate::crypto::sha256;
 use crate::time::{UnixTime, Window};
 use crate::trust::TrustAnchors;
@@ -81,6 +82,12 @@ impl AmdCrl {
             && self.anchors == other.anchors
             && self.window.from >= other.window.from
             && other.revoked.iter().all(|serial| self.revoked.binary_search(serial).is_ok())
+    }
+
+    /// Whether the root withdrew the authority that issued this certificate.
+    #[must_use]
+    pub fn revokes(&self, vek: &VerifiedVek) -> bool {
+        self.root == *vek.authority.root_id() && self.anchors == vek.anchors && self.lists(&vek.authority)
     }
 
     pub(super) fn lists(&self, authority: &AmdAuthority) -> bool {
