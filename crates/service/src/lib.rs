@@ -25,6 +25,7 @@ pub mod log;
 pub mod maa;
 mod metrics;
 mod operations;
+mod percent;
 mod problem;
 mod random;
 pub mod registry;

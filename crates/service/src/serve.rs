@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::config::Config;
 use crate::front::Front;
+use crate::identity::administration::Administration;
 use crate::operations::Operations;
 use crate::server::{Limits, Listener, ServeError, Server, ServerCertificate};
 
@@ -29,6 +30,7 @@ const OPERATORS: usize = 64;
 pub struct Listeners {
     main: Listener,
     operations: Option<Listener>,
+    administration: Option<Listener>,
 }
 
 impl Listeners {
@@ -42,13 +44,23 @@ impl Listeners {
             Some(address) => Some(Listener::bind(address).await?),
             None => None,
         };
-        Ok(Self { main, operations })
+        let administration = match &config.collateral.administration {
+            Some(administration) => Some(Listener::bind(administration.listen).await?),
+            None => None,
+        };
+        Ok(Self { main, operations, administration })
     }
 
     /// Where the service is really reached.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.main.address()
+    }
+
+    /// Where platforms really register.
+    #[must_use]
+    pub fn administration_address(&self) -> Option<SocketAddr> {
+        self.administration.as_ref().map(Listener::address)
     }
 
     /// Where operators really reach it.
@@ -73,6 +85,7 @@ pub async fn serve(
         true => None,
         false => Some(ServerCertificate::load(&tls.cert, &tls.key)?),
     };
+    let administration = administration(&app, listeners.administration, certificate.as_ref(), limits)?;
     let front = Arc::new(Front::new(app));
     let main = match &certificate {
         Some(certificate) => Server::secure(listeners.main, certificate, Arc::clone(&front), limits)?,
@@ -83,8 +96,9 @@ pub async fn serve(
     let operations = listeners.operations.map(|listener| {
         let limits = Limits { connections: OPERATORS, ..limits };
         let operations = Server::plain(listener, Arc::new(Operations(Arc::clone(&front))), limits);
-        tokio::spawn(operations.run(ended(stopped)))
+        tokio::spawn(operations.run(ended(stopped.clone())))
     });
+    let administration = administration.map(|server| tokio::spawn(server.run(ended(stopped))));
     main.run(async {
         stop.await;
         front.stop();
@@ -93,11 +107,28 @@ pub async fn serve(
     .await;
     // Operators see to the last moment that the service is not ready.
     let _ = stopping.send(true);
-    if let Some(operations) = operations {
-        let _ = operations.await;
+    for server in [operations, administration].into_iter().flatten() {
+        let _ = server.await;
     }
     reload.abort();
     Ok(())
+}
+
+/// Registration and administration, where they are configured, with the service's own certificate.
+fn administration(
+    app: &Arc<App>,
+    listener: Option<Listener>,
+    certificate: Option<&Arc<ServerCertificate>>,
+    limits: Limits,
+) -> Result<Option<Server<Administration>>, ServeError> {
+    let (Some(listener), Some(config)) = (listener, &app.config.collateral.administration) else {
+        return Ok(None);
+    };
+    let service = Arc::new(Administration::new(Arc::clone(app), config.tokens.clone()));
+    Ok(Some(match certificate {
+        Some(certificate) => Server::secure(listener, certificate, service, limits)?,
+        None => Server::plain(listener, service, limits),
+    }))
 }
 
 /// Ends at SIGTERM or SIGINT.

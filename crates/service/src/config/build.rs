@@ -165,7 +165,7 @@ fn listen(problems: &mut Problems, setting: Optional<String>, overrides: &Overri
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address and port such as `0.0.0.0:443`"))
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
+use super::administration::{self, AdministrationConfig};
 use super::build::{Problems, within};
 use super::raw::{OneOrMany, Optional, RawCollateral, RawUpstream, Setting};
 use super::{Config, Origin};
@@ -62,6 +63,8 @@ pub struct CollateralConfig {
     pub refresh_hours: u32,
     /// Who is asked, the first one first.
     pub upstreams: Vec<UpstreamConfig>,
+    /// Where platforms register and collateral is brought, if anywhere.
+    pub administration: Option<AdministrationConfig>,
 }
 
 /// One upstream.
@@ -147,6 +150,7 @@ pub(super) fn build(problems: &mut Problems, raw: RawCollateral) -> CollateralCo
         serve_expired: raw.serve_expired.is_some_and(|serve| serve.value),
         refresh_hours: problems.checked(raw.refresh_hours, hours).unwrap_or(24),
         upstreams: upstreams(problems, raw.upstreams),
+        administration: administration::build(problems, raw.administration),
     }
 }
 
@@ -360,6 +364,9 @@ pub(super) fn to_toml(config: &Config) -> Value {
     put("refresh_hours", i64::from(collateral.refresh_hours).into());
     if !collateral.upstreams.is_empty() {
         put("upstreams", Value::Array(collateral.upstreams.iter().map(upstream_to_toml).collect()));
+    }
+    if let Some(administration) = &collateral.administration {
+        put("administration", administration::to_toml(administration));
     }
     Value::Table(table)
 }

@@ -41,6 +41,15 @@ const TABLE: &[(&str, Set)] = &[
     ("ASSAY_COLLATERAL_MODE", |raw, text| set(&mut raw.collateral.mode, text)),
     ("ASSAY_COLLATERAL_SERVE_EXPIRED", |raw, text| set(&mut raw.collateral.serve_expired, text)),
     ("ASSAY_COLLATERAL_REFRESH_HOURS", |raw, text| set(&mut raw.collateral.refresh_hours, text)),
+    ("ASSAY_COLLATERAL_ADMINISTRATION_LISTEN", |raw, text| {
+        set(&mut raw.collateral.administration.listen, text)
+    }),
+    ("ASSAY_COLLATERAL_ADMINISTRATION_USER_TOKEN_SHA512", |raw, text| {
+        set(&mut raw.collateral.administration.user_token_sha512, text)
+    }),
+    ("ASSAY_COLLATERAL_ADMINISTRATION_ADMIN_TOKEN_SHA512", |raw, text| {
+        set(&mut raw.collateral.administration.admin_token_sha512, text)
+    }),
     ("ASSAY_STORE_PATH", |raw, text| set(&mut raw.store.path, text)),
     ("ASSAY_KEYS_MASTER_KEY_FILE", |raw, text| set(&mut raw.keys.master_key_file, text)),
     ("ASSAY_KEYS_MASTER_KEY_CREDENTIAL", |raw, text| set(&mut raw.keys.master_key_credential, text)),

@@ -2,6 +2,7 @@
 //!
 //! Everything is checked before anything starts, and an error names the line of the file or the variable.
 
+mod administration;
 mod build;
 mod collateral;
 mod environment;
@@ -20,6 +21,7 @@ use assay_verify::UnixTime;
 use crate::egress::AllowEntry;
 use crate::keys::MasterKeySource;
 
+pub use administration::AdministrationConfig;
 pub(crate) use build::{is_below, tcb_statuses};
 pub use collateral::{CollateralConfig, CollateralMode, NetworkConfig, UpstreamConfig, UpstreamSource};
 pub use error::{ConfigError, Origin, Problem};

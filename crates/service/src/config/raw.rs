@@ -70,6 +70,15 @@ pub(crate) struct RawCollateral {
     pub(crate) serve_expired: Optional<bool>,
     pub(crate) refresh_hours: Optional<u32>,
     pub(crate) upstreams: Vec<RawUpstream>,
+    pub(crate) administration: RawAdministration,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAdministration {
+    pub(crate) listen: Optional<String>,
+    pub(crate) user_token_sha512: Optional<String>,
+    pub(crate) admin_token_sha512: Optional<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::HardwareIdentity;
 use super::administration::PlatformBody;
-use super::query::percent_decode;
 use super::reply::{Refusal, Reply};
+use crate::percent;
 
 const SOURCE: &str = "administrator";
 /// Messages about what was refused.
@@ -251,7 +251,7 @@ async fn pcks(
     let (mut qe_id, mut pce_id) = ([0; 16], [0; 2]);
     hex::decode_to_slice(&certs.qe_id, &mut qe_id).map_err(malformed)?;
     hex::decode_to_slice(&certs.pce_id, &mut pce_id).map_err(malformed)?;
-    let decoded = |cert: &Cert| percent_decode(&cert.cert).map(std::borrow::Cow::into_owned);
+    let decoded = |cert: &Cert| percent::decode(&cert.cert).map(std::borrow::Cow::into_owned);
     let pems: Option<Vec<String>> = certs
         .certs
         .iter()
@@ -275,7 +275,7 @@ async fn pcks(
 fn chain(certificates: &BTreeMap<String, Value>, names: &[&str]) -> Option<String> {
     let found =
         certificates.iter().find(|(name, _)| names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)))?;
-    found.1.as_str().and_then(percent_decode).map(std::borrow::Cow::into_owned)
+    found.1.as_str().and_then(percent::decode).map(std::borrow::Cow::into_owned)
 }
 
 fn pck_chain(certificates: &BTreeMap<String, Value>, ca: PckCa) -> Option<String> {
@@ -288,7 +288,7 @@ fn pck_chain(certificates: &BTreeMap<String, Value>, ca: PckCa) -> Option<String
         }
         other => other.as_str()?,
     };
-    percent_decode(text).map(std::borrow::Cow::into_owned)
+    percent::decode(text).map(std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]

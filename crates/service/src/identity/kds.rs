@@ -61,28 +61,34 @@ pub(super) async fn azure_cache(
     chip: &str,
     tcb: &str,
 ) -> Result<Reply, Refusal> {
-    let mut chip_id = [0; 64];
-    let digits = chip.len();
-    let target = chip_id.get_mut(..digits.div_euclid(2));
-    let target = target.filter(|_| digits == 128 || digits == 16);
-    let malformed = Refusal::Malformed("The chip id is not 128 (Turin: 16) hexadecimal digits.");
-    hex::decode_to_slice(chip, target.ok_or_else(|| malformed.clone())?).map_err(|_| malformed)?;
     let mut reported_tcb = [0; 8];
     hex::decode_to_slice(tcb, &mut reported_tcb)
         .map_err(|_| Refusal::Malformed("The TCB is not 16 hexadecimal digits."))?;
     reported_tcb.reverse();
-    let wanted = VekKey { product: None, kind: SigningKey::Vcek, chip_id, reported_tcb };
+    let wanted = VekKey { reported_tcb, ..chip_of(chip)? };
     let found = identity.veks.get_for(&wanted).await?;
     Ok(Reply::of(PEM, [vcek_pem(&found), chain_pem(&found)].concat()).with("cache-control", FOR_EVER))
 }
 
+/// A chip by its id, of whatever product; the TCB is still to be named.
+pub(super) fn chip_of(text: &str) -> Result<VekKey, Refusal> {
+    let mut chip_id = [0; 64];
+    let digits = text.len();
+    let target = chip_id.get_mut(..digits.div_euclid(2)).filter(|_| digits == 128 || digits == 16);
+    let decoded = target.map(|target| hex::decode_to_slice(text, target));
+    if !matches!(decoded, Some(Ok(()))) {
+        return Err(Refusal::Malformed("The chip id is not 128 (Turin: 16) hexadecimal digits."));
+    }
+    Ok(VekKey { product: None, kind: SigningKey::Vcek, chip_id, reported_tcb: [0; 8] })
+}
+
 /// The certificate, PEM.
-pub(super) fn vcek_pem(vek: &VekCertificate) -> String {
+fn vcek_pem(vek: &VekCertificate) -> String {
     pem::encode([&*vek.der])
 }
 
 /// The authority that issued it and its root, PEM.
-pub(super) fn chain_pem(vek: &VekCertificate) -> String {
+fn chain_pem(vek: &VekCertificate) -> String {
     pem::encode(vek.vek.authority().certificates().iter().map(Vec::as_slice))
 }
 

@@ -18,6 +18,7 @@ mod query;
 mod reply;
 mod routes;
 mod sets;
+mod thim;
 pub mod veks;
 
 use std::collections::BTreeSet;

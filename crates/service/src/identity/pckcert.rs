@@ -1,5 +1,7 @@
 //! PCK certificates as PCCS and PCS serve them.
 
+use std::sync::Arc;
+
 use assay_collateral::pck::{PckCertificate, PckSet, PlatformId, RawTcb};
 use assay_verify::intel::PckCa;
 use bytes::Bytes;
@@ -10,7 +12,8 @@ use super::HardwareIdentity;
 use super::pcs::Version;
 use super::platforms::Registration;
 use super::query::Query;
-use super::reply::{Refusal, Reply, header_chain};
+use super::reply::{Refusal, Reply};
+use crate::percent;
 
 const PEM: &str = "application/x-pem-file";
 /// Of an RSA-3072 key.
@@ -20,6 +23,15 @@ pub(super) const MAX_MANIFEST: usize = 53_000;
 
 /// `pckcert`: by QE ID for nodes, as PCCS has it; by encrypted PPID, as PCS has it.
 pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
+    let (certificate, set) = select(identity, query).await?;
+    Ok(reply(&certificate, &set))
+}
+
+/// The certificate that a query means, with those of its platform.
+pub(super) async fn select(
+    identity: &HardwareIdentity,
+    query: &Query<'_>,
+) -> Result<(PckCertificate, Arc<PckSet>), Refusal> {
     let raw = raw_tcb(query)?;
     let pce_id = query.required_hex::<2>("pceid")?;
     let encrypted_ppid = encrypted_ppid(query)?;
@@ -27,12 +39,12 @@ pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) 
         let missing = Refusal::Malformed("`qeid` is missing, and so is `encrypted_ppid`.");
         let asked = anonymous(pce_id, Some(encrypted_ppid.ok_or(missing)?), None, Some(raw));
         let set = identity.platforms.pass_on(&asked).await?;
-        return identity.platforms.choose(&set, raw).await.map(|pck| reply(&pck, &set));
+        return identity.platforms.choose(&set, raw).await.map(|pck| (pck, set));
     };
     let asked =
         Registration { id: PlatformId { qe_id, pce_id }, encrypted_ppid, manifest: None, raw_tcb: Some(raw) };
     let selected = identity.platforms.certificate(&asked, raw).await?;
-    Ok(reply(&selected.certificate, &selected.set))
+    Ok((selected.certificate, selected.set))
 }
 
 /// `pckcerts`: every certificate of a platform.
@@ -126,13 +138,13 @@ fn encrypted_ppid(query: &Query<'_>) -> Result<Option<Vec<u8>>, Refusal> {
     Ok(Some(bytes).filter(|bytes| bytes.iter().any(|byte| *byte != 0)))
 }
 
-fn reply(certificate: &PckCertificate, set: &PckSet) -> Reply {
+pub(super) fn reply(certificate: &PckCertificate, set: &PckSet) -> Reply {
     with_set(Reply::of(PEM, certificate.pem.to_string()), set).with("SGX-TCBm", &certificate.tcbm())
 }
 
 fn with_set(reply: Reply, set: &PckSet) -> Reply {
     reply
-        .with("SGX-PCK-Certificate-Issuer-Chain", &header_chain(&set.chain))
+        .with("SGX-PCK-Certificate-Issuer-Chain", &percent::encode(&set.chain))
         .with("SGX-FMSPC", &hex::encode_upper(set.fmspc()))
         .with("SGX-PCK-Certificate-CA-Type", ca_name(set.ca()))
 }
@@ -155,7 +167,7 @@ fn listing(set: &PckSet, version: Version) -> Reply {
             }
         };
         tcb.insert("pcesvn".to_owned(), json!(own.pce_svn));
-        json!({"tcb": tcb, "tcbm": pck.tcbm(), "cert": header_chain(&pck.pem)})
+        json!({"tcb": tcb, "tcbm": pck.tcbm(), "cert": percent::encode(&pck.pem)})
     };
     let entries: Vec<Value> = set.certificates().iter().map(entry).collect();
     with_set(Reply::of("application/json", json!(entries).to_string()), set)

@@ -11,7 +11,8 @@ use serde_json::json;
 use super::HardwareIdentity;
 use super::library::Served;
 use super::query::Query;
-use super::reply::{Refusal, Reply, header_chain};
+use super::reply::{Refusal, Reply};
+use crate::percent;
 
 const JSON: &str = "application/json";
 /// PCCS calls its hexadecimal so, too.
@@ -74,7 +75,7 @@ impl Asked<'_> {
         let reply = self.document(&served, "SGX-Enclave-Identity-Issuer-Chain");
         Ok(match (self.version, &served.document.chain) {
             // The name that Azure's older clients look for.
-            (Version::V3, Some(chain)) => reply.with("SGX-QE-Identity-Issuer-Chain", &header_chain(chain)),
+            (Version::V3, Some(chain)) => reply.with("SGX-QE-Identity-Issuer-Chain", &percent::encode(chain)),
             _ => reply,
         })
     }
@@ -134,7 +135,7 @@ impl Asked<'_> {
         };
         let reply = Reply::of(content_type, body).dated(&served, self.identity.now(), self.headers);
         Ok(match &served.document.chain {
-            Some(chain) => reply.with("SGX-PCK-CRL-Issuer-Chain", &header_chain(chain)),
+            Some(chain) => reply.with("SGX-PCK-CRL-Issuer-Chain", &percent::encode(chain)),
             None => reply,
         })
     }
@@ -156,7 +157,7 @@ impl Asked<'_> {
         let reply = Reply::of(JSON, served.document.body.clone());
         let reply = reply.dated(served, self.identity.now(), self.headers);
         match &served.document.chain {
-            Some(chain) => reply.with(header, &header_chain(chain)),
+            Some(chain) => reply.with(header, &percent::encode(chain)),
             None => reply,
         }
     }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::reply::Refusal;
+use crate::percent;
 
 /// Longest query: an encrypted PPID has 768 digits, and Azure's clients add a few names.
 const MAX_QUERY: usize = 8 * 1024;
@@ -29,7 +30,7 @@ impl<'a> Query<'a> {
                 return Err(Refusal::Malformed("The query has too many parameters."));
             }
             let value =
-                percent_decode(value).ok_or(Refusal::Malformed("The query is not percent-encoded."))?;
+                percent::decode(value).ok_or(Refusal::Malformed("The query is not percent-encoded."))?;
             found.push((name, value));
         }
         Ok(Self(found))
@@ -66,25 +67,6 @@ impl<'a> Query<'a> {
         let number = digits.then(|| text.parse().ok()).flatten();
         number.map(Some).ok_or(Refusal::Malformed("A parameter is not a whole number in its range."))
     }
-}
-
-/// `None` for what is not encoded correctly. A plus sign stands for itself.
-pub(super) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut decoded = [0];
-            hex::decode_to_slice([rest.next()?, rest.next()?], &mut decoded).ok()?;
-            bytes.extend(decoded);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

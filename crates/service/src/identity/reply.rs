@@ -1,8 +1,6 @@
 //! Answers on the vendors' routes. They are not like those of the rest of the service: Intel's client joins the bodies of
 //! answers that it retries, takes the first header of a name, and knows 200 as the only success.
 
-use std::fmt::Write as _;
-
 use assay_collateral::state::State;
 use assay_verify::UnixTime;
 use bytes::Bytes;
@@ -203,29 +201,9 @@ impl From<NotServed> for Refusal {
     }
 }
 
-/// Percent-encodes a PEM chain for a header. Intel's client does not take `+` for a space.
-pub(crate) fn header_chain(pem: &str) -> String {
-    let mut text = String::with_capacity(pem.len().saturating_mul(5).div_euclid(4));
-    for byte in pem.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte))
-            }
-            // Writing into a string does not fail.
-            other => drop(write!(text, "%{other:02X}")),
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn chains_are_encoded_as_intels_client_reads_them() {
-        assert_eq!(header_chain("-----BEGIN A-----\na+/=\n"), "-----BEGIN%20A-----%0Aa%2B%2F%3D%0A");
-    }
 
     #[test]
     fn what_a_client_retries_has_nothing_that_it_could_take_for_data() {

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use super::pcs::{self, Version};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
-use super::{HardwareIdentity, kds, pckcert};
+use super::{HardwareIdentity, kds, pckcert, thim};
 
 /// A document, whatever version of the interface it is asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ enum Endpoint {
     Vcek,
     VlekNotOffered,
     AzureCache,
+    ThimAmd,
+    ThimSgx,
 }
 
 impl Endpoint {
@@ -36,7 +38,7 @@ impl Endpoint {
 }
 
 /// Paths with their parameters in braces; `{v}` is `v3` or `v4`.
-const ROUTES: [(&str, Endpoint); 21] = [
+const ROUTES: [(&str, Endpoint); 23] = [
     ("/sgx/certification/{v}/pckcert", Endpoint::PckCertificate),
     ("/sgx/certification/{v}/pckcerts", Endpoint::PckCertificates),
     ("/sgx/certification/{v}/tcb", Endpoint::Tcb(Tee::Sgx)),
@@ -58,9 +60,11 @@ const ROUTES: [(&str, Endpoint); 21] = [
     ("/vlek/v1/{product}/crl", Endpoint::AmdCrl(SigningKey::Vlek)),
     ("/vlek/v1/{product}/cert", Endpoint::VlekNotOffered),
     ("/SevSnpVM/certificates/{chip}/{tcb}", Endpoint::AzureCache),
+    ("/metadata/THIM/amd/certification", Endpoint::ThimAmd),
+    ("/metadata/THIM/sgx/certification/{v}/pckcert", Endpoint::ThimSgx),
 ];
 /// What begins so is the vendors', known or not.
-const PREFIXES: [&str; 5] = ["/sgx/", "/tdx/", "/vcek/", "/vlek/", "/SevSnpVM/"];
+const PREFIXES: [&str; 6] = ["/sgx/", "/tdx/", "/vcek/", "/vlek/", "/SevSnpVM/", "/metadata/"];
 
 /// A path of the vendors'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +162,8 @@ async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Rep
         Endpoint::AmdCrl(kind) => kds::crl(identity, first, kind, asked.headers).await,
         Endpoint::Vcek => kds::vcek(identity, first, second, &query).await,
         Endpoint::AzureCache => kds::azure_cache(identity, first, second).await,
+        Endpoint::ThimAmd => Ok(thim::amd(identity, asked.headers, &query).await),
+        Endpoint::ThimSgx if version(first).is_some() => Ok(thim::sgx(identity, asked.headers, &query).await),
         // AMD gives it to the cloud provider whose key it is, over TLS with the provider's certificate.
         Endpoint::VlekNotOffered => Err(Refusal::NotFound(
             "VLEK certificates come from the cloud provider that loaded the key, with the evidence."
@@ -185,7 +191,9 @@ async fn intel_document(asked: pcs::Asked<'_>, endpoint: Endpoint) -> Result<Rep
         | Endpoint::AmdCrl(_)
         | Endpoint::Vcek
         | Endpoint::VlekNotOffered
-        | Endpoint::AzureCache => Err(pcs::no_such_path()),
+        | Endpoint::AzureCache
+        | Endpoint::ThimAmd
+        | Endpoint::ThimSgx => Err(pcs::no_such_path()),
     }
 }
 

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
+use crate::percent;
+
 /// How long a client may keep an answer that does not change: a day, as Azure says.
 pub const CACHE_SECONDS: u32 = 86_400;
 
@@ -121,41 +123,8 @@ impl PckCertification {
     }
 
     fn escaped_chain(&self) -> String {
-        escape(&pem::encode(self.issuer_chain.iter().map(Vec::as_slice)))
+        percent::encode(&pem::encode(self.issuer_chain.iter().map(Vec::as_slice)))
     }
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters. Never `+` for a space: Intel's client would keep it.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len().saturating_add(64));
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push_str(&hex::encode_upper([byte]));
-        }
-    }
-    escaped
-}
-
-/// The converse of [`escape`]; `None` for text that ends within an escape, has a bad one, or is not UTF-8.
-#[must_use]
-pub fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        bytes.extend(hex::decode(digits).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// `{"error":"..."}`, as the metadata service says it.

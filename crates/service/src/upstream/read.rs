@@ -1,6 +1,8 @@
 //! The strict reading of answers: what is not of the documented form is refused. None of the errors repeats what came,
 //! because certificates name the platform.
 
+use std::borrow::Cow;
+
 use assay_collateral::pck::MAX_CERTIFICATES;
 use assay_collateral::upstream::{Family, RawPcks, UpstreamError};
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use serde::Deserialize;
 
 use super::exchange::bad;
 use super::intel::PCK_CHAIN;
+use crate::percent;
 
 /// Two certificates take 2 KiB; percent-encoded at most three times that.
 const CHAIN_MAX: usize = 16 * 1024;
@@ -29,23 +32,7 @@ pub(super) fn chain(headers: &HeaderMap, name: &'static str) -> Result<String, U
     }
     let not_pem = || bad(format!("the header `{name}` is not a chain of certificates, percent-encoded"));
     let text = value.to_str().map_err(|_| not_pem())?;
-    percent_decoded(text).and_then(pem).ok_or_else(not_pem)
-}
-
-/// `%` is always followed by two hexadecimal digits; `+` is itself, as base64 has it.
-pub(super) fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut one = [0];
-        hex::decode_to_slice([bytes.next()?, bytes.next()?], &mut one).ok()?;
-        decoded.extend(one);
-    }
-    String::from_utf8(decoded).ok()
+    percent::decode(text).map(Cow::into_owned).and_then(pem).ok_or_else(not_pem)
 }
 
 /// Text that begins as PEM certificates do and has nothing but printable characters.
@@ -119,7 +106,7 @@ fn pck_entry(entry: &PckEntry) -> Result<String, UpstreamError> {
     if entry.tcbm.len() != 36 || !entry.tcbm.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(bad("a `tcbm` in it is not 36 hexadecimal digits"));
     }
-    let certificate = percent_decoded(&entry.cert).and_then(pem);
+    let certificate = percent::decode(&entry.cert).map(Cow::into_owned).and_then(pem);
     certificate.ok_or_else(|| bad("a `cert` in it is not a certificate, percent-encoded"))
 }
 
@@ -191,7 +178,7 @@ mod tests {
             ("%ff", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(percent_decoded(text).as_deref(), expected, "{text}");
+            assert_eq!(percent::decode(text).as_deref(), expected, "{text}");
         }
     }
 

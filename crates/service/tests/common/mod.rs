@@ -35,6 +35,7 @@ pub struct TestService {
     pub app: Arc<App>,
     pub address: SocketAddr,
     pub operations: Option<SocketAddr>,
+    pub administration: Option<SocketAddr>,
     pub admin: String,
     pub folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -70,6 +71,7 @@ impl TestService {
         let config = Config::from_text(None, settings, [], &overrides).unwrap();
         let listeners = Listeners::bind(&config).await.unwrap();
         let (address, operations) = (listeners.address(), listeners.operations_address());
+        let administration = listeners.administration_address();
         let app = App::start(config.bound_to(address)).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = Arc::clone(&app);
@@ -78,7 +80,16 @@ impl TestService {
             serve(served, listeners, stop).await.unwrap();
         });
         let admin = std::fs::read_to_string(dev(&folder).admin_token()).unwrap().trim().to_owned();
-        Self { app, address, operations, admin, folder, stop: Some(stop), running: Some(running) }
+        Self {
+            app,
+            address,
+            operations,
+            administration,
+            admin,
+            folder,
+            stop: Some(stop),
+            running: Some(running),
+        }
     }
 
     /// With a simulated AMD that all tests share: its keys take seconds to make.

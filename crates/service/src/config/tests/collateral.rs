@@ -21,6 +21,7 @@ fn upstreams_have_presets() {
         serve_expired: false,
         refresh_hours: 24,
         upstreams: vec![],
+        administration: None,
     };
     assert_eq!(none, expected, "folders only");
     let text =

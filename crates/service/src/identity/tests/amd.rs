@@ -122,3 +122,35 @@ async fn names_of_chips_that_are_none_are_refused() {
         assert_eq!(get(&identity, &url).await.status.as_u16(), status, "{url}");
     }
 }
+
+#[tokio::test]
+async fn the_metadata_service_answers_for_a_chip_that_is_named() {
+    let world = World::new();
+    let (_, chip) = chip(&world, simulated::Product::Milan);
+    let identity = world.service(LibraryOptions::default());
+    let name = name_of(&identity, &chip);
+    world.upstream.says(Wanted::Vcek(name.clone()), Ok(Fetched::Vcek(chip.vek().to_vec().into())));
+    let tcb = name.tcb.write(name.product.tcb_layout()).unwrap().0;
+    let url = "/metadata/THIM/amd/certification";
+    let named = format!("{url}?chipId={}&tcb={}", hex::encode(&name.hwid), hex::encode(tcb));
+    let mut headers = HeaderMap::new();
+    let answer = |reply: &Reply| -> serde_json::Value { serde_json::from_slice(&reply.body).unwrap() };
+    let reply = get_with(&identity, &named, &headers).await;
+    assert_eq!(reply.status, 400);
+    assert_eq!(answer(&reply)["error"], "Bad request. Required metadata header not specified");
+    headers.insert("metadata", "True".parse().unwrap());
+    let reply = get_with(&identity, &named, &headers).await;
+    assert_eq!(reply.status, 200);
+    let told = answer(&reply);
+    let reversed: Vec<u8> = tcb.iter().rev().copied().collect();
+    assert_eq!(told["tcbm"], hex::encode_upper(reversed));
+    assert_eq!(told["cacheControl"], "86400");
+    assert_eq!(told["certificateChain"].as_str().unwrap().matches("BEGIN CERTIFICATE").count(), 2);
+    for url in [url.to_owned(), format!("{url}?chipId=00&tcb=0000000000000000")] {
+        let reply = get_with(&identity, &url, &headers).await;
+        assert!(reply.status == 400 && answer(&reply)["error"].is_string(), "{url}");
+    }
+    let other = format!("{url}?chipId={}&tcb={}", "ab".repeat(64), hex::encode(tcb));
+    assert_eq!(get_with(&identity, &other, &headers).await.status, 404);
+    assert_eq!(get_with(&identity, "/metadata/other", &headers).await.status, 404);
+}

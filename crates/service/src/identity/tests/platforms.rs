@@ -291,3 +291,24 @@ async fn post(identity: &HardwareIdentity, path: &str, body: &Value) -> Reply {
     let path = find(path).unwrap();
     answer(identity, Asked { method: &Method::POST, path, query: None, headers: &headers, body }).await
 }
+
+#[tokio::test]
+async fn the_metadata_service_gives_azures_form_with_intels_headers() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::UpToDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::UpToDate]));
+    let identity = world.service(LibraryOptions::default());
+    let url = url(TcbStatus::UpToDate).replace("/sgx/certification/", "/metadata/THIM/sgx/certification/");
+    let mut headers = HeaderMap::new();
+    headers.insert("metadata", "true".parse().unwrap());
+    assert_eq!(get_with(&identity, &url, &headers).await.status, 404, "what PCCS calls 461");
+    identity.platforms.register(asked).await.unwrap();
+    let reply = get_with(&identity, &url, &headers).await;
+    assert_eq!(reply.status, 200);
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(body["sgx-Tcbm"], header(&reply, "sgx-tcbm"));
+    assert_eq!(body["sgx-Pck-Certificate-Issuer-Chain"], header(&reply, "sgx-pck-certificate-issuer-chain"));
+    assert!(body["pckCert"].as_str().unwrap().ends_with("-----END CERTIFICATE-----\n"));
+    assert_eq!(get(&identity, &url).await.status, 400, "without the header");
+}

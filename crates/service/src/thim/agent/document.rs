@@ -13,7 +13,8 @@ use super::cache;
 use super::identity::SnpIdentity;
 use super::pckid::SgxIdentity;
 use crate::egress::Response;
-use crate::thim::answer::{AmdCertification, CACHE_SECONDS, ISSUER_CHAIN, PckCertification, TCBM, unescape};
+use crate::percent;
+use crate::thim::answer::{AmdCertification, CACHE_SECONDS, ISSUER_CHAIN, PckCertification, TCBM};
 
 /// What PCK certificates are asked for anew after: the platform may have been registered again, or revoked.
 const PCK_REFRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -140,7 +141,7 @@ impl Document for Pck {
     fn open(kept: &[u8], _: &SgxIdentity, anchors: &TrustAnchors) -> Result<Self, String> {
         let limits = assay_json::Limits::bytes(cache::MAX_DOCUMENT);
         let kept: PckKept = assay_json::from_slice(kept, &limits).map_err(|error| error.to_string())?;
-        let chain = unescape(&kept.issuer_chain).ok_or("its issuer chain is not URL-encoded")?;
+        let chain = percent::decode(&kept.issuer_chain).ok_or("its issuer chain is not URL-encoded")?;
         let mut certificates = pem::certificates(kept.certificate.as_bytes())?;
         certificates.extend(pem::certificates(chain.as_bytes())?);
         let verified = verify_pck(&kept.certificate, &chain, anchors, &ChainCache::new(0));

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::egress::Roots;
 use crate::egress::tests::{TestAnswer, TestServer};
-use crate::thim::answer::escape;
+use crate::percent;
 
 /// One simulated AMD for all tests: its keys take seconds to make.
 fn amd() -> &'static Mutex<Amd> {
@@ -79,7 +79,8 @@ pub(super) fn pckcert(platform: &Platform) -> TestAnswer {
     let (leaf, chain) = pem.split_at(pem.find(end).unwrap() + end.len());
     let spec = platform.spec();
     let svn = [&spec.cpu_svn_components[..], &spec.pce_svn.to_le_bytes()].concat();
-    let headers = vec![("sgx-pck-certificate-issuer-chain", escape(chain)), ("sgx-tcbm", hex::encode(svn))];
+    let headers =
+        vec![("sgx-pck-certificate-issuer-chain", percent::encode(chain)), ("sgx-tcbm", hex::encode(svn))];
     (200, headers, leaf.as_bytes().to_vec())
 }
 

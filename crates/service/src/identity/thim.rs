@@ -1,0 +1,82 @@
+//! The metadata service's requests at the central service: for nodes that ask it directly, and so must say which they are.
+//! On a node `assay agent thim` answers them for that node alone.
+
+use assay_evidence::snp::TcbVersion;
+use assay_verify::snp::{VekCertificate, VekKey};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::query::Query;
+use super::reply::{Refusal, Reply};
+use super::{HardwareIdentity, kds, pckcert};
+use crate::percent;
+use crate::thim::answer::{self, AmdCertification, CACHE_SECONDS};
+use crate::thim::guard;
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// `/metadata/THIM/amd/certification?chipId=..&tcb=..`: both as a report has them.
+pub(super) async fn amd(identity: &HardwareIdentity, headers: &HeaderMap, query: &Query<'_>) -> Reply {
+    told(headers, try_amd(identity, query).await)
+}
+
+/// `/metadata/THIM/sgx/certification/{v}/pckcert`: as for PCCS, in Azure's form and with Intel's headers.
+pub(super) async fn sgx(identity: &HardwareIdentity, headers: &HeaderMap, query: &Query<'_>) -> Reply {
+    told(headers, try_sgx(identity, query).await)
+}
+
+/// Errors are JSON here; what clients retry stays empty.
+fn told(headers: &HeaderMap, result: Result<Reply, Refusal>) -> Reply {
+    if let Err(refusal) = guard::check_metadata(headers) {
+        return error(StatusCode::BAD_REQUEST, &refusal.to_string());
+    }
+    let refusal = match result {
+        Ok(reply) => return reply,
+        Err(refusal) => refusal,
+    };
+    let reply = Reply::from(refusal);
+    match reply.status.as_u16() {
+        500.. => reply,
+        status => {
+            let sentence = String::from_utf8_lossy(&reply.body).into_owned();
+            // Azure's service knows nothing of the statuses of PCCS.
+            let status = if status > 429 { 404 } else { status };
+            error(StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND), &sentence)
+        }
+    }
+}
+
+fn error(status: StatusCode, sentence: &str) -> Reply {
+    Reply { status, ..Reply::of(JSON, answer::error(sentence)) }
+}
+
+async fn try_amd(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
+    let (Some(chip), Some(reported_tcb)) = (query.get("chipId")?, query.hex::<8>("tcb")?) else {
+        return Err(Refusal::Malformed(
+            "This service answers for many machines: name one with `chipId` and `tcb`, or run `assay agent thim` on it.",
+        ));
+    };
+    let wanted = VekKey { reported_tcb, ..kds::chip_of(chip)? };
+    let found: VekCertificate = identity.veks.get_for(&wanted).await?;
+    let [intermediate, root] = found.vek.authority().certificates();
+    let certification = AmdCertification {
+        vcek: &found.der,
+        intermediate,
+        root,
+        reported_tcb: TcbVersion(reported_tcb),
+        cache_seconds: CACHE_SECONDS,
+    };
+    Ok(Reply::of(JSON, certification.to_json()))
+}
+
+async fn try_sgx(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
+    let (certificate, set) = pckcert::select(identity, query).await?;
+    let body = json!({
+        "pckCert": &*certificate.pem,
+        "sgx-Tcbm": certificate.tcbm(),
+        "sgx-Pck-Certificate-Issuer-Chain": percent::encode(&set.chain),
+    });
+    let reply = pckcert::reply(&certificate, &set);
+    Ok(Reply { body: Bytes::from(body.to_string()), ..reply }.with("content-type", JSON))
+}
