@@ -182,7 +182,7 @@ impl App {
             Arc::clone(&master),
             library_options(&config),
         );
-        identity.library.load().map_err(StartError::Store)?;
+        identity.load().map_err(StartError::Store)?;
         let registry =
             Registry::open(Arc::clone(&store), master, &config, clock.clone(), Arc::clone(&counters));
         let registry = registry.map_err(StartError::Registry)?;
@@ -245,7 +245,7 @@ impl App {
             self.counters.registry_failures.increment();
             tracing::error!(%error, code = error.code(), "changes were not read");
         }
-        if let Err(error) = self.identity.library.load() {
+        if let Err(error) = self.identity.load() {
             tracing::error!(%error, "documents of other instances were not read");
         }
         let reload = self.collateral.0.reload();

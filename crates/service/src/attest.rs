@@ -111,7 +111,7 @@ pub async fn attest(
         app.look_for_silicon();
     }
     let trust = app.trust.current();
-    let sources = Sources::new(app);
+    let sources = Sources::new(app, name);
     let verifier = Verifier {
         anchors: &trust.anchors,
         cache: &app.chain_cache,

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_appraisal::{CollateralSource, Endorsements};
+use assay_collateral::subject::Selection;
 use assay_verify::UnixTime;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
@@ -13,8 +14,8 @@ use crate::app::App;
 /// What an appraisal needed and nobody here has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// A collateral set.
-    Intel(PlatformKey),
+    /// A collateral set, of an evaluation.
+    Intel(PlatformKey, Selection),
     /// The certificate of a chip.
     Vek(Box<VekKey>),
 }
@@ -23,17 +24,28 @@ pub(crate) enum Missing {
 pub(crate) struct Sources<'a> {
     app: &'a App,
     now: UnixTime,
+    /// Which evaluation judges.
+    selection: Selection,
     missing: Mutex<Option<Missing>>,
 }
 
 impl<'a> Sources<'a> {
-    pub(crate) fn new(app: &'a App) -> Self {
-        Self { app, now: app.clock.now(), missing: Mutex::default() }
+    pub(crate) fn new(app: &'a App, provider: &str) -> Self {
+        let selection = app.identity.judging_selection(provider);
+        Self { app, now: app.clock.now(), selection, missing: Mutex::default() }
     }
 
     /// What was looked for in vain.
     pub(crate) fn missing(&self) -> Option<Missing> {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where an evaluation is pinned, no other one judges.
+    fn is_pinned(&self, set: &Collateral) -> bool {
+        match self.selection {
+            Selection::Number(number) => set.evaluation_number() == number,
+            Selection::Track(_) => true,
+        }
     }
 
     fn miss(&self, missing: Missing) {
@@ -43,11 +55,11 @@ impl<'a> Sources<'a> {
 
 impl CollateralSource for Sources<'_> {
     fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
-        let (filed, held) = (self.app.collateral.0.find(platform), self.app.identity.set(platform));
-        let best = newer(filed, held);
+        let filed = self.app.collateral.0.find(platform).filter(|set| self.is_pinned(set));
+        let best = newer(filed, self.app.identity.set(platform, self.selection));
         // One that has expired is given: the report then says so. A newer one may be had all the same.
         if best.as_ref().is_none_or(|set| set.earliest_expiration() < self.now) {
-            self.miss(Missing::Intel(*platform));
+            self.miss(Missing::Intel(*platform, self.selection));
         }
         best
     }
@@ -93,7 +105,7 @@ pub(crate) fn raw(app: &App, endorsements: &Endorsements) -> Option<Arc<RawColla
 /// Asks upstream for what was missing. Gives whether it is here now.
 pub(crate) async fn bring(app: &App, missing: &Missing) -> bool {
     match missing {
-        Missing::Intel(platform) => app.identity.bring_set(platform).await,
+        Missing::Intel(platform, selection) => app.identity.bring_set(platform, *selection).await,
         Missing::Vek(key) => app.identity.veks.get_for(key).await.is_ok(),
     }
 }

@@ -51,6 +51,12 @@ pub(crate) enum Endpoint {
     RevokeKey,
     /// `GET /v1/providers/{name}/audit/records/{id}`
     AuditRecord,
+    /// `GET /v1/baselines`
+    ListBaselines,
+    /// `PUT /v1/baselines`
+    SetBaselines,
+    /// `POST /v1/baselines/preview`
+    PreviewBaseline,
     /// `GET /v1/collateral`
     ListCollateral,
     /// `POST /v1/collateral/explain`
@@ -86,7 +92,7 @@ pub(crate) struct Route {
 }
 
 /// Every route of the main listener.
-pub(crate) const ROUTES: [Route; 24] = [
+pub(crate) const ROUTES: [Route; 27] = [
     versioned("POST", "/attest/{type}", Endpoint::Attest),
     open("GET", "/certs", Endpoint::KeySet),
     open("GET", "/.well-known/openid-configuration", Endpoint::OpenIdConfiguration),
@@ -107,6 +113,9 @@ pub(crate) const ROUTES: [Route; 24] = [
     service("POST", "/v1/providers/{name}/keys:rotate", Endpoint::RotateKey),
     service("POST", "/v1/providers/{name}/keys/{kid}:revoke", Endpoint::RevokeKey),
     service("GET", "/v1/providers/{name}/audit/records/{id}", Endpoint::AuditRecord),
+    service("GET", "/v1/baselines", Endpoint::ListBaselines),
+    service("PUT", "/v1/baselines", Endpoint::SetBaselines),
+    service("POST", "/v1/baselines/preview", Endpoint::PreviewBaseline),
     service("GET", "/v1/collateral", Endpoint::ListCollateral),
     service("POST", "/v1/collateral/explain", Endpoint::ExplainCollateral),
     service("GET", "/openapi.json", Endpoint::OpenApi),

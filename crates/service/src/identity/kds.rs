@@ -23,8 +23,8 @@ pub(super) fn cert_chain(
     product: &str,
     kind: SigningKey,
 ) -> Result<Reply, Refusal> {
-    let anchors = identity.library.anchors();
-    let authority = anchors.amd_authority(product_of(product)?, kind).ok_or_else(pcs::no_such_path)?;
+    let trust = identity.library.trust();
+    let authority = trust.anchors.amd_authority(product_of(product)?, kind).ok_or_else(pcs::no_such_path)?;
     let chain = pem::encode(authority.certificates().iter().map(Vec::as_slice));
     Ok(Reply::of(PEM, chain).with("cache-control", FOR_EVER))
 }

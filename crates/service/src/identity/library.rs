@@ -7,19 +7,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use assay_collateral::document::{CLIENT_WARNING, Document, DocumentError, RawDocument, Trust};
+use assay_collateral::document::{self, CLIENT_WARNING, Document, DocumentError, RawDocument};
 use assay_collateral::shelf::{self, Backwards, Placed, Shelf};
 use assay_collateral::state::{Schedule, State};
 use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
 use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 use assay_store::{ChangeMark, Revision, Store, StoreError};
+use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
-use assay_verify::{TrustAnchors, UnixTime};
 
 use super::persist::{Archive, Stored};
 use crate::clock::Clock;
 use crate::flight::Flights;
-use crate::trust::TrustHolder;
+use crate::trust::{Trust, TrustHolder};
 use crate::upstream::{Asker, Chain, Failures};
 
 /// After a failure upstream is left alone for so many seconds, for the same document.
@@ -228,13 +228,13 @@ impl Library {
         lock(&self.failures).iter().map(|((subject, _), failure)| (*subject, failure.clone())).collect()
     }
 
-    /// Reads what the store has and this process does not know yet. Blocks.
+    /// Reads what the store has and this process does not know yet; whether anything in the store changed. Blocks.
     ///
     /// # Errors
     /// The store cannot be read; then everything stays as it is.
-    pub fn load(&self) -> Result<(), StoreError> {
+    pub fn load(&self) -> Result<bool, StoreError> {
         let mut mark = lock(&self.mark);
-        let Some(news) = self.archive.changes_since(*mark)? else { return Ok(()) };
+        let Some(news) = self.archive.changes_since(*mark)? else { return Ok(false) };
         let mut seen = lock(&self.writing);
         let mut heads = self.archive.documents()?;
         heads.retain(|head| seen.get(head.name.as_str()) != Some(&head.revision));
@@ -251,7 +251,7 @@ impl Library {
         report_dropped(&shelf.drop_revoked());
         self.shelf.store(Arc::new(shelf));
         *mark = news;
-        Ok(())
+        Ok(true)
     }
 
     fn restore(&self, shelf: &mut Shelf, stored: &Stored) {
@@ -282,7 +282,11 @@ impl Library {
         let trust = self.trust.current();
         let list = shelf.get(Subject::RootCrl, Selection::default()).map(|held| Arc::clone(&held.document));
         let root_crl = list.as_ref().and_then(|document| document.crl());
-        Document::verify(subject, raw, &Trust { anchors: &trust.anchors, cache: &self.cache, root_crl })
+        Document::verify(
+            subject,
+            raw,
+            &document::Trust { anchors: &trust.anchors, cache: &self.cache, root_crl },
+        )
     }
 
     /// A document, from the shelf or from upstream.
@@ -535,9 +539,9 @@ impl Library {
         due
     }
 
-    /// The roots that are believed now.
-    pub(crate) fn anchors(&self) -> TrustAnchors {
-        self.trust.current().anchors.clone()
+    /// What is believed now.
+    pub(crate) fn trust(&self) -> Guard<Arc<Trust>> {
+        self.trust.current()
     }
 }
 

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod administration;
+pub(crate) mod baselines;
 mod bring;
 pub(crate) mod explain;
 mod kds;
@@ -25,10 +26,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::document::Content;
+use assay_collateral::preview::Tally;
 use assay_collateral::subject::{Selection, Subject, amd_lists};
 use assay_collateral::upstream::{Family, Fetched, Wanted};
+use assay_store::StoreError;
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
+use assay_verify::intel::single::Tee;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::AmdCrl;
 
@@ -36,6 +40,7 @@ use crate::clock::Clock;
 use crate::upstream::{Asker, Chain};
 
 use assay_token::wrap::MasterKey;
+use baselines::Baselines;
 use library::{Foundation, Library, LibraryOptions, Mode};
 use platforms::{Parts, Platforms};
 use reply::Refusal;
@@ -64,6 +69,7 @@ pub struct HardwareIdentity {
     clock: Clock,
     families: Mutex<Option<(UnixTime, Arc<[Family]>)>>,
     sets: Sets,
+    baselines: Arc<Baselines>,
     cache: Arc<ChainCache>,
 }
 
@@ -72,6 +78,7 @@ impl HardwareIdentity {
         let Foundation { store, upstream, trust, cache, clock } = foundation.clone();
         let mode = options.mode;
         let veks = Veks::new(Arc::clone(&store), Arc::clone(&upstream), Arc::clone(&trust), mode);
+        let baselines = Arc::new(Baselines::new(Arc::clone(&store)));
         let library = Arc::new(Library::new(foundation, options));
         let parts = Parts {
             store,
@@ -92,6 +99,7 @@ impl HardwareIdentity {
             clock,
             families: Mutex::default(),
             sets: Sets::default(),
+            baselines,
             cache,
         }
     }
@@ -108,13 +116,49 @@ impl HardwareIdentity {
 
     /// What is meant by who names no version.
     pub(crate) fn default_selection(&self) -> Selection {
-        Selection::default()
+        self.baselines.effective(None, self.now()).counts
+    }
+
+    /// What evidence for a provider is judged by: in a grace period the former evaluation, while nodes get the new one.
+    pub(crate) fn judging_selection(&self, provider: &str) -> Selection {
+        let effective = self.baselines.effective(Some(provider), self.now());
+        effective.also.map_or(effective.counts, |(former, _)| former)
+    }
+
+    /// Pinned evaluations.
+    pub(crate) fn baselines(&self) -> Arc<Baselines> {
+        Arc::clone(&self.baselines)
+    }
+
+    /// Reads what other instances wrote. Blocks.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn load(&self) -> Result<(), StoreError> {
+        if self.library.load()? {
+            self.baselines.load()?;
+        }
+        Ok(())
+    }
+
+    /// TCB info of SGX families that are held.
+    pub(crate) fn families_held(&self) -> BTreeSet<Subject> {
+        let of_sgx = |subject: &Subject| matches!(subject, Subject::TcbInfo { tee: Tee::Sgx, .. });
+        self.library.shelf().iter().map(|(subject, _, _)| subject).filter(of_sgx).collect()
+    }
+
+    /// What becomes of the known platforms if another evaluation counts.
+    pub(crate) async fn preview(&self, before: u32, after: u32) -> Result<Tally, StoreError> {
+        let platforms = Arc::clone(&self.platforms);
+        let work = move || baselines::preview(&platforms, before, after);
+        let made = tokio::task::spawn_blocking(work).await;
+        made.map_err(|error| StoreError::Io { cause: error.to_string() })?
     }
 
     /// The collateral of a family, from the documents that are held.
-    pub(crate) fn set(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
-        let anchors = self.library.anchors();
-        self.sets.find(&self.library.shelf(), platform, &anchors, &self.cache)
+    pub(crate) fn set(&self, platform: &PlatformKey, selection: Selection) -> Option<Arc<Collateral>> {
+        let trust = self.library.trust();
+        self.sets.find(&self.library.shelf(), platform, selection, &trust.anchors, &self.cache)
     }
 
     /// The documents of a set that was put together here.
@@ -123,9 +167,10 @@ impl HardwareIdentity {
     }
 
     /// Asks upstream for what a set of this family lacks. Gives whether it is complete now.
-    pub(crate) async fn bring_set(&self, platform: &PlatformKey) -> bool {
+    pub(crate) async fn bring_set(&self, platform: &PlatformKey, selection: Selection) -> bool {
         for subject in sets::subjects(platform) {
-            if self.library.document(subject, Selection::default()).await.is_err() {
+            let selection = if subject.is_numbered() { selection } else { Selection::default() };
+            if self.library.document(subject, selection).await.is_err() {
                 return false;
             }
         }

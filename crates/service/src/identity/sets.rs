@@ -24,7 +24,7 @@ struct Made {
 
 /// Sets that were put together.
 #[derive(Debug, Default)]
-pub(super) struct Sets(Mutex<HashMap<PlatformKey, Made>>);
+pub(super) struct Sets(Mutex<HashMap<(PlatformKey, Selection), Made>>);
 
 impl Sets {
     /// The set for a family, from what the shelf has now.
@@ -32,12 +32,14 @@ impl Sets {
         &self,
         shelf: &Shelf,
         platform: &PlatformKey,
+        selection: Selection,
         anchors: &TrustAnchors,
         cache: &ChainCache,
     ) -> Option<Arc<Collateral>> {
-        let parts = Parts::find(shelf, platform)?;
+        let parts = Parts::find(shelf, platform, selection)?;
         let from = parts.digest();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(platform).cloned();
+        let known =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(*platform, selection)).cloned();
         if let Some(made) = known.filter(|made| made.from == from) {
             return Some(made.set);
         }
@@ -47,7 +49,7 @@ impl Sets {
         if sets.len() >= MAX_SETS {
             sets.clear();
         }
-        sets.insert(*platform, Made { from, raw, set: Arc::clone(&set) });
+        sets.insert((*platform, selection), Made { from, raw, set: Arc::clone(&set) });
         Some(set)
     }
 
@@ -77,8 +79,8 @@ pub(super) fn subjects(platform: &PlatformKey) -> [Subject; 4] {
 }
 
 impl<'a> Parts<'a> {
-    fn find(shelf: &'a Shelf, platform: &PlatformKey) -> Option<Self> {
-        let found = subjects(platform).map(|subject| shelf.get(subject, Selection::default()));
+    fn find(shelf: &'a Shelf, platform: &PlatformKey, selection: Selection) -> Option<Self> {
+        let found = subjects(platform).map(|subject| shelf.get(subject, selection));
         let [root_crl, tcb_info, qe_identity, pck_crl] = found;
         Some(Self { tcb_info: tcb_info?, qe_identity: qe_identity?, pck_crl: pck_crl?, root_crl: root_crl? })
     }

@@ -1,6 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod amd;
+mod baselines;
 mod platforms;
 
 use std::collections::HashMap;
@@ -123,7 +124,7 @@ impl World {
         };
         let identity =
             HardwareIdentity::new(foundation, Arc::new(MasterKey::from_bytes(&[7; 32]).unwrap()), options);
-        identity.library.load().unwrap();
+        identity.load().unwrap();
         identity
     }
 

@@ -40,6 +40,7 @@ use crate::config::{Config, DefaultProviderConfig};
 use crate::counters::Counters;
 use crate::keys::KeySet;
 
+pub(crate) use change::administration_chain;
 pub use error::{Fault, RegistryError};
 pub(crate) use mark::check_mark;
 pub use name::{DEFAULT_PROVIDER, check_name};

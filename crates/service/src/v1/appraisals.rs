@@ -43,7 +43,7 @@ pub(crate) async fn appraise(
     if let Some(collateral) = checked.as_ref().and_then(|checked| checked.collateral.as_ref()) {
         check_age(app, collateral)?;
     }
-    let sources = Sources::new(app);
+    let sources = Sources::new(app, provider.id.as_str());
     let input = JudgeInput {
         kind,
         evidence: &evidence,

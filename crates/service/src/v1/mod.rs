@@ -3,6 +3,7 @@
 
 mod appraisals;
 mod audit;
+mod baselines;
 mod collateral;
 mod keys;
 mod providers;
@@ -28,6 +29,9 @@ pub(crate) async fn service(endpoint: Endpoint, exchange: Exchange<'_>) -> Resul
         Endpoint::RotateKey => keys::rotate(exchange).await,
         Endpoint::RevokeKey => keys::revoke(&exchange).await,
         Endpoint::AuditRecord => audit::record(&exchange).await,
+        Endpoint::ListBaselines => baselines::list(&exchange).await,
+        Endpoint::SetBaselines => baselines::set(exchange).await,
+        Endpoint::PreviewBaseline => baselines::preview(exchange).await,
         Endpoint::ListCollateral => collateral::list(&exchange).await,
         Endpoint::ExplainCollateral => collateral::explain(exchange).await,
         Endpoint::OpenApi => Ok(Answer::json(OPENAPI.clone())),

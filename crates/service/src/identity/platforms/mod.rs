@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb};
+use assay_collateral::shelf::Shelf;
 use assay_collateral::subject::{Selection, Subject};
 use assay_collateral::upstream::{Fetched, PckRequest, RawPcks, Wanted};
 use assay_store::{Change, Digest, Head, HeadName, Store, StoreError, catalog};
@@ -245,6 +246,33 @@ impl Platforms {
                 return Ok(());
             }
         }
+    }
+
+    /// Every platform with certificates, and what it ran last.
+    pub(crate) fn for_each_set(
+        &self,
+        mut work: impl FnMut(PlatformId, &PckSet, Option<RawTcb>),
+    ) -> Result<(), StoreError> {
+        let folder = HeadName::new(FOLDER)?;
+        let mut after = None;
+        loop {
+            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
+            for head in page.items {
+                let Some(record) = self.open(&head)? else { continue };
+                if let (Some(registration), Some(set)) = (record.registration(), self.set_of(&record)) {
+                    work(registration.id, &set, registration.raw_tcb);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The documents that order certificates.
+    pub(super) fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.library.shelf())
     }
 
     /// After a TCB recovery: asks for the certificates of platforms anew whose last were fetched under an earlier

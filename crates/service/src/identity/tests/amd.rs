@@ -18,7 +18,7 @@ fn chip(world: &World, product: simulated::Product) -> (Amd, simulated::Chip) {
 
 /// What AMD's service is asked for this chip's certificate.
 fn name_of(identity: &HardwareIdentity, chip: &simulated::Chip) -> VcekName {
-    let vek = verify_vek(chip.vek(), &identity.library.anchors()).unwrap();
+    let vek = verify_vek(chip.vek(), &identity.library.trust().anchors).unwrap();
     let product = vek.product();
     let hwid = vek.chip_id().unwrap()[..product.chip_id_size()].to_vec();
     VcekName { product, hwid, tcb: vek.tcb }

@@ -38,7 +38,7 @@ fn registration(status: TcbStatus) -> Registration {
 
 impl World {
     /// Certificates of one platform for these TCBs, as Intel gives them.
-    fn pcks(&self, statuses: &[TcbStatus]) -> RawPcks {
+    pub(super) fn pcks(&self, statuses: &[TcbStatus]) -> RawPcks {
         let one = |status: &TcbStatus| {
             let (cpu_svn_components, pce_svn) = level(*status);
             let spec = PlatformSpec {
