@@ -34,11 +34,15 @@ pub struct RawDocument {
 }
 
 impl RawDocument {
-    /// What Intel's client makes of it: document, chain and two NULs.
+    /// What Intel's client makes of it: document, chain and two NULs. It gets lists as hexadecimal.
     #[must_use]
-    pub fn client_size(&self) -> usize {
+    pub fn client_size(&self, subject: Subject) -> usize {
         let chain = self.chain.as_ref().map_or(0, String::len);
-        self.body.len().saturating_add(chain).saturating_add(2)
+        let body = match subject {
+            Subject::PckCrl(_) | Subject::RootCrl => self.body.len().saturating_mul(2),
+            _ => self.body.len(),
+        };
+        body.saturating_add(chain).saturating_add(2)
     }
 }
 
@@ -180,7 +184,7 @@ impl Document {
     /// # Errors
     /// [`DocumentError`].
     pub fn verify(wanted: Subject, raw: &RawDocument, trust: &Trust<'_>) -> Result<Self, DocumentError> {
-        let (found, limit) = (raw.client_size(), CLIENT_LIMIT);
+        let (found, limit) = (raw.client_size(wanted), CLIENT_LIMIT);
         if found > limit {
             return Err(DocumentError::TooLarge { found, limit });
         }

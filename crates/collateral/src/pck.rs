@@ -144,6 +144,13 @@ impl PckCertificate {
         hex::encode_upper(bytes)
     }
 
+    /// Whether it was issued for exactly this TCB.
+    #[must_use]
+    pub fn is_for(&self, raw: &RawTcb) -> bool {
+        let own = &self.verified.extension;
+        own.components == raw.cpu_svn && own.pce_svn == raw.pce_svn
+    }
+
     fn is_at_least(&self, components: &[u8; 16], pce_svn: u16) -> bool {
         let own = &self.verified.extension;
         is_at_least(&own.components, components) && own.pce_svn >= pce_svn
@@ -194,6 +201,32 @@ impl PckSet {
             return Err(PckError::OtherPceId);
         }
         Ok(Self { certificates, chain: format!("{}\n", chain.trim_end()).into() })
+    }
+
+    /// Whether it is Intel's list, of every TCB, and not the one certificate that another cache gave for one TCB.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.certificates.len() > 1
+    }
+
+    /// Whether both are of one platform: certificates name it by its PPID.
+    #[must_use]
+    pub fn is_of_same_platform(&self, other: &Self) -> bool {
+        let ppid = |set: &Self| set.certificates.first().map(|pck| pck.verified.extension.ppid);
+        ppid(self) == ppid(other)
+    }
+
+    /// With those certificates of another set of this platform that are for other TCBs.
+    #[must_use]
+    pub fn with_others_of(mut self, other: &Self) -> Self {
+        if !self.is_of_same_platform(other) || self.chain != other.chain {
+            return self;
+        }
+        let tcbs: Vec<String> = self.certificates.iter().map(PckCertificate::tcbm).collect();
+        let others = other.certificates.iter().filter(|pck| !tcbs.contains(&pck.tcbm()));
+        let room = MAX_CERTIFICATES.saturating_sub(self.certificates.len());
+        self.certificates.extend(others.take(room).cloned());
+        self
     }
 
     /// The certificates.

@@ -141,6 +141,8 @@ impl Shelf {
         let versions = self.subjects.get(&subject);
         if let (Some(versions), Selection::Track(track)) = (versions, selection)
             && let Some(at) = versions.tracks.get(&track).filter(|at| number < **at)
+            // A track that upstream never brought on again was put there by mistake, or by a mirror that lied about it.
+            && versions.held.get(at).is_some_and(|before| held.checked <= before.document.expires)
         {
             return Err(Backwards::LowerNumber { held: *at, found: number });
         }

@@ -22,8 +22,8 @@ use crate::config::{CollateralMode, Config};
 use crate::counters::Counters;
 use crate::dev::{self, DevFolder, FolderError};
 use crate::files;
-use crate::identity::HardwareIdentity;
 use crate::identity::library::{Foundation, LibraryOptions, Mode};
+use crate::identity::{self, HardwareIdentity};
 use crate::keys::{self, MasterKeyError};
 use crate::registry::{Registry, RegistryError};
 use crate::trust::TrustHolder;
@@ -183,6 +183,7 @@ impl App {
             library_options(&config),
         );
         identity.load().map_err(StartError::Store)?;
+        identity.library.lend(identity::files::documents(&collateral));
         let registry =
             Registry::open(Arc::clone(&store), master, &config, clock.clone(), Arc::clone(&counters));
         let registry = registry.map_err(StartError::Registry)?;
@@ -250,9 +251,11 @@ impl App {
         }
         let reload = self.collateral.0.reload();
         if reload.changed {
+            self.identity.library.lend(identity::files::documents(&self.collateral.0));
             report_collateral(&self.collateral.0, &reload, &self.counters);
         }
-        match self.vendor_date.advance(self.collateral.0.newest_vendor_date()) {
+        let newest = self.collateral.0.newest_vendor_date().max(self.identity.library.newest_issue());
+        match self.vendor_date.advance(newest) {
             // A running service is not stopped for it; the metric and the log say so.
             Ok(newest) => drop(check_clock(&self.config, &self.clock, newest, &self.counters)),
             Err(error) => tracing::error!(%error, "the newest vendor date was not kept"),

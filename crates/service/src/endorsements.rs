@@ -10,6 +10,7 @@ use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 
 use crate::app::App;
+use crate::identity::library::NotServed;
 
 /// What an appraisal needed and nobody here has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ impl<'a> Sources<'a> {
 impl CollateralSource for Sources<'_> {
     fn find(&self, platform: &PlatformKey) -> Option<Arc<Collateral>> {
         let filed = self.app.collateral.0.find(platform).filter(|set| self.is_pinned(set));
+        // What a newer list revokes must count, whichever source has the list.
+        let filed = filed.filter(|set| !self.app.identity.has_newer_lists(set));
         let best = newer(filed, self.app.identity.set(platform, self.selection));
         // One that has expired is given: the report then says so. A newer one may be had all the same.
         if best.as_ref().is_none_or(|set| set.earliest_expiration() < self.now) {
@@ -102,10 +105,26 @@ pub(crate) fn raw(app: &App, endorsements: &Endorsements) -> Option<Arc<RawColla
     app.collateral.0.raw(digest).or_else(|| app.identity.raw_set(digest))
 }
 
-/// Asks upstream for what was missing. Gives whether it is here now.
-pub(crate) async fn bring(app: &App, missing: &Missing) -> bool {
-    match missing {
+/// What came of asking for what was missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// It is here now.
+    Here,
+    /// Nobody has it.
+    Nowhere,
+    /// It may be had a little later.
+    Later,
+}
+
+/// Asks upstream for what was missing.
+pub(crate) async fn bring(app: &App, missing: &Missing) -> Brought {
+    let brought = match missing {
         Missing::Intel(platform, selection) => app.identity.bring_set(platform, *selection).await,
-        Missing::Vek(key) => app.identity.veks.get_for(key).await.is_ok(),
+        Missing::Vek(key) => app.identity.veks.get_for(key).await.map(drop),
+    };
+    match brought {
+        Ok(()) => Brought::Here,
+        Err(NotServed::Passing { .. } | NotServed::Refused { .. }) => Brought::Later,
+        Err(_) => Brought::Nowhere,
     }
 }

@@ -23,6 +23,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::library::Refreshed;
 use super::pckcert::MAX_MANIFEST;
 use super::platforms::{Listed, Registered, Registration};
 use super::query::Query;
@@ -160,7 +161,7 @@ impl Administration {
 
     async fn refresh(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
         let identity = &self.app.identity;
-        let count = match query.get("type")? {
+        let refreshed = match query.get("type")? {
             None => identity.library.refresh_all().await,
             Some("certs") => identity.platforms.refresh_all().await.map_err(|error| {
                 tracing::error!(%error, "PCK certificates were not refreshed");
@@ -168,7 +169,9 @@ impl Administration {
             })?,
             Some(_) => return Err(Refusal::Malformed("`type` must be `certs`, or absent.")),
         };
-        Ok(text(&format!("Upstream was asked for {count} documents or platforms.")))
+        let Refreshed { wanted, done } = refreshed;
+        let sentence = format!("{done} of {wanted} documents or platforms were brought up to date.");
+        if done < wanted { Err(Refusal::Upstream(sentence)) } else { Ok(text(&sentence)) }
     }
 }
 

@@ -61,13 +61,18 @@ pub(super) async fn azure_cache(
     chip: &str,
     tcb: &str,
 ) -> Result<Reply, Refusal> {
-    let mut reported_tcb = [0; 8];
-    hex::decode_to_slice(tcb, &mut reported_tcb)
-        .map_err(|_| Refusal::Malformed("The TCB is not 16 hexadecimal digits."))?;
-    reported_tcb.reverse();
+    let reported_tcb = number_of(tcb)?;
     let wanted = VekKey { reported_tcb, ..chip_of(chip)? };
     let found = identity.veks.get_for(&wanted).await?;
     Ok(Reply::of(PEM, [vcek_pem(&found), chain_pem(&found)].concat()).with("cache-control", FOR_EVER))
+}
+
+/// A TCB version written as a number in hexadecimal, as it stands in a report. Clients leave leading zeros out.
+pub(super) fn number_of(text: &str) -> Result<[u8; 8], Refusal> {
+    let malformed = Refusal::Malformed("The TCB is not a number of up to 16 hexadecimal digits.");
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = digits.then(|| u64::from_str_radix(text, 16).ok()).flatten();
+    number.map(u64::to_le_bytes).ok_or(malformed)
 }
 
 /// A chip by its id, of whatever product; the TCB is still to be named.

@@ -15,6 +15,7 @@ use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 use assay_store::{ChangeMark, Revision, Store, StoreError};
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
+use assay_verify::intel::single::Tee;
 
 use super::persist::{Archive, Stored};
 use crate::clock::Clock;
@@ -24,6 +25,8 @@ use crate::upstream::{Asker, Chain, Failures};
 
 /// After a failure upstream is left alone for so many seconds, for the same document.
 const RETRY_AFTER: i64 = 60;
+/// Whoever wins against us this often writes faster than we can read.
+const ATTEMPTS: usize = 4;
 /// Documents that are asked for at once.
 pub(super) const MOST_UNDER_WAY: usize = 256;
 /// Failures that are remembered: as many as there can be subjects in use.
@@ -123,6 +126,15 @@ impl TakeError {
     }
 }
 
+/// How much was asked for anew, and how much of it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Asked for, or to be asked for.
+    pub wanted: usize,
+    /// What came.
+    pub done: usize,
+}
+
 /// A document that is held, as it is listed.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -152,10 +164,8 @@ pub struct Library {
     cache: Arc<ChainCache>,
     clock: Clock,
     options: LibraryOptions,
-    /// The state of the store at the last look.
-    mark: Mutex<ChangeMark>,
-    /// One change at a time; the revisions that were read.
-    writing: Mutex<HashMap<String, Revision>>,
+    /// One change at a time; what was read of the store.
+    writing: Mutex<Seen>,
     flights: Flights<(Subject, Selection, Asker), Result<Served, NotServed>>,
     failures: Mutex<HashMap<(Subject, Selection), Failure>>,
 }
@@ -164,6 +174,13 @@ impl std::fmt::Debug for Library {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Library").field("options", &self.options).finish_non_exhaustive()
     }
+}
+
+/// What was read of the store.
+#[derive(Debug, Default)]
+struct Seen {
+    mark: ChangeMark,
+    revisions: HashMap<String, Revision>,
 }
 
 /// What a library is built on.
@@ -187,7 +204,6 @@ impl Library {
             cache,
             clock,
             options,
-            mark: Mutex::default(),
             writing: Mutex::default(),
             flights: Flights::default(),
             failures: Mutex::default(),
@@ -233,11 +249,13 @@ impl Library {
     /// # Errors
     /// The store cannot be read; then everything stays as it is.
     pub fn load(&self) -> Result<bool, StoreError> {
-        let mut mark = lock(&self.mark);
-        let Some(news) = self.archive.changes_since(*mark)? else { return Ok(false) };
-        let mut seen = lock(&self.writing);
+        self.load_into(&mut lock(&self.writing))
+    }
+
+    fn load_into(&self, seen: &mut Seen) -> Result<bool, StoreError> {
+        let Some(news) = self.archive.changes_since(seen.mark)? else { return Ok(false) };
         let mut heads = self.archive.documents()?;
-        heads.retain(|head| seen.get(head.name.as_str()) != Some(&head.revision));
+        heads.retain(|head| seen.revisions.get(head.name.as_str()) != Some(&head.revision));
         let mut shelf = Shelf::clone(&self.shelf.load());
         // The root's list first: it decides about the others.
         heads.sort_by_key(|head| !head.name.as_str().contains("/root-crl/"));
@@ -246,11 +264,11 @@ impl Library {
                 Some(stored) => self.restore(&mut shelf, &stored),
                 None => tracing::warn!(name = %head.name, "a stored document cannot be read"),
             }
-            seen.insert(head.name.as_str().to_owned(), head.revision);
+            seen.revisions.insert(head.name.as_str().to_owned(), head.revision);
         }
         report_dropped(&shelf.drop_revoked());
         self.shelf.store(Arc::new(shelf));
-        *mark = news;
+        seen.mark = news;
         Ok(true)
     }
 
@@ -301,7 +319,7 @@ impl Library {
         let held = self.held(subject, selection);
         match &held {
             Some(served) if served.state < State::Expired => return Ok(served.clone()),
-            None if self.options.mode != Mode::Lazy => return Err(NotServed::NotHeld),
+            None if !self.may_ask(subject) => return Err(NotServed::NotHeld),
             _ => {}
         }
         let fetched = match self.options.mode {
@@ -311,6 +329,7 @@ impl Library {
         match (fetched, held) {
             (Ok(served), _) => Ok(served),
             (Err(_), Some(served)) if self.options.serve_expired => Ok(served),
+            (Err(NotServed::Gone), Some(_)) => Err(NotServed::Gone),
             (Err(_), Some(served)) => Err(NotServed::Expired { expired: served.document.expires }),
             (Err(error), None) => Err(error),
         }
@@ -322,6 +341,20 @@ impl Library {
         let held = shelf.versions(subject).last()?;
         let state = State::of(Some((&held.document, held.checked)), self.clock.now(), &self.options.schedule);
         Some(Served { document: Arc::clone(&held.document), state })
+    }
+
+    /// Whether strangers' questions for what is not held lead to upstream. Where platforms register, their verifiers need
+    /// the documents of their families, and those that all families share.
+    fn may_ask(&self, subject: Subject) -> bool {
+        match (self.options.mode, subject) {
+            (Mode::Lazy, _) => true,
+            (Mode::Offline, _) => false,
+            (Mode::Registration, Subject::TcbInfo { fmspc, .. } | Subject::TcbInfoV2 { fmspc }) => {
+                let known = Subject::TcbInfo { tee: Tee::Sgx, fmspc };
+                self.held(known, Selection::default()).is_some()
+            }
+            (Mode::Registration, _) => true,
+        }
     }
 
     /// What the shelf has, whatever its state.
@@ -347,7 +380,9 @@ impl Library {
         selection: Selection,
         asker: Asker,
     ) -> Result<Served, NotServed> {
-        if let Some(failure) = self.failure(subject, selection)
+        // What goes wrong for strangers keeps the service itself from nothing.
+        if asker == Asker::Stranger
+            && let Some(failure) = self.failure(subject, selection)
             && self.clock.now().0.saturating_sub(failure.at.0) < RETRY_AFTER
         {
             return Err(NotServed::Passing { code: "upstream-failed-just-now" });
@@ -377,7 +412,9 @@ impl Library {
             Ok(_) => drop(failures.remove(&(subject, selection))),
             // That the vendor does not know a family is no failure.
             Err(NotServed::Unknown | NotServed::Gone) => {}
-            Err(error) if failures.len() < MAX_FAILURES => {
+            // Nobody was asked, so nothing failed.
+            Err(NotServed::Passing { code: "upstream-not-asked" }) => {}
+            Err(error) if make_room(&mut failures, self.clock.now()) => {
                 let failure = Failure { at: self.clock.now(), code: code_of(error) };
                 failures.insert((subject, selection), failure);
             }
@@ -468,15 +505,13 @@ impl Library {
         raw: &RawDocument,
         source: Arc<str>,
     ) -> Result<Served, TakeError> {
-        let writing = lock(&self.writing);
-        let (mut shelf, held, placed) = self.place(subject, selection, raw, source)?;
-        let number = held.document.evaluation_number.unwrap_or(0);
-        self.archive.write(&held, &tracks_at(&shelf, subject, number)).map_err(TakeError::Store)?;
+        let mut seen = lock(&self.writing);
+        let (mut shelf, held, placed, number) = self.write(subject, selection, raw, source, &mut seen)?;
         report_dropped(&shelf.drop_revoked());
         self.shelf.store(Arc::new(shelf));
-        drop(writing);
-        if raw.client_size() > CLIENT_WARNING {
-            let size = raw.client_size();
+        drop(seen);
+        if raw.client_size(subject) > CLIENT_WARNING {
+            let size = raw.client_size(subject);
             tracing::error!(%subject, size, "a document is close to the 65535 bytes that Intel's client takes");
         }
         if placed == Placed::New {
@@ -485,6 +520,31 @@ impl Library {
         }
         let state = State::of(Some((&held.document, held.checked)), held.checked, &self.options.schedule);
         Ok(Served { document: held.document, state })
+    }
+
+    /// Places a document beside what all instances have stored, and writes it. Whoever was faster is read first, so that
+    /// nobody's newer document is lost.
+    fn write(
+        &self,
+        subject: Subject,
+        selection: Selection,
+        raw: &RawDocument,
+        source: Arc<str>,
+        seen: &mut Seen,
+    ) -> Result<(Shelf, shelf::Held, Placed, u32), TakeError> {
+        for _ in 0..ATTEMPTS {
+            self.load_into(seen).map_err(TakeError::Store)?;
+            let (shelf, held, placed) = self.place(subject, selection, raw, Arc::clone(&source))?;
+            let number = held.document.evaluation_number.unwrap_or(0);
+            let name = Archive::name(subject, number).map_err(TakeError::Store)?;
+            let expected = seen.revisions.get(name.as_str()).copied();
+            match self.archive.write(&name, &held, &tracks_at(&shelf, subject, number), expected) {
+                Ok(()) => return Ok((shelf, held, placed, number)),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(TakeError::Store(error)),
+            }
+        }
+        Err(TakeError::Store(StoreError::Busy))
     }
 
     /// Asks again for whatever is due, one after the other. Gives how many were asked for.
@@ -504,16 +564,19 @@ impl Library {
     }
 
     /// Asks again for everything that is held, due or not. Gives how many were asked for.
-    pub(crate) async fn refresh_all(self: &Arc<Self>) -> usize {
+    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Refreshed {
         if self.options.mode == Mode::Offline || self.upstream.is_empty() {
-            return 0;
+            return Refreshed::default();
         }
         let all = self.questions(|_| true);
+        let mut done: usize = 0;
         for (subject, selection) in &all {
             // What failed is in the log and in the list of failures.
-            let _ = self.fetch(*subject, *selection, Asker::Own).await;
+            if self.fetch(*subject, *selection, Asker::Own).await.is_ok() {
+                done = done.saturating_add(1);
+            }
         }
-        all.len()
+        Refreshed { wanted: all.len(), done }
     }
 
     /// What upstream should be asked for: lists of revoked certificates first.
@@ -539,10 +602,39 @@ impl Library {
         due
     }
 
+    /// The newest date that a vendor put on anything here.
+    pub(crate) fn newest_issue(&self) -> Option<UnixTime> {
+        self.shelf.load().iter().map(|(_, _, held)| held.document.window.from).max()
+    }
+
+    /// Puts documents of the operator's files beside the others, so that the newest part of each kind judges. They are
+    /// durable where they are, and verified here like any other.
+    pub(crate) fn lend(&self, documents: impl IntoIterator<Item = (Subject, RawDocument)>) {
+        let _one_at_a_time = lock(&self.writing);
+        for (subject, raw) in documents {
+            let number = Selection::Track(Track::Standard);
+            match self.place(subject, number, &raw, "files".into()) {
+                Ok((shelf, _, Placed::New)) => self.shelf.store(Arc::new(shelf)),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%subject, code = error.code(), "a document of a file is not the newest")
+                }
+            }
+        }
+    }
+
     /// What is believed now.
     pub(crate) fn trust(&self) -> Guard<Arc<Trust>> {
         self.trust.current()
     }
+}
+
+/// Forgets old failures where there are too many; whether there is room for one more.
+fn make_room<K: Eq + std::hash::Hash>(failures: &mut HashMap<K, Failure>, now: UnixTime) -> bool {
+    if failures.len() >= MAX_FAILURES {
+        failures.retain(|_, failure| now.0.saturating_sub(failure.at.0) < RETRY_AFTER);
+    }
+    failures.len() < MAX_FAILURES
 }
 
 fn tracks_at(shelf: &Shelf, subject: Subject, number: u32) -> Vec<Track> {

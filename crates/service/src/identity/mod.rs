@@ -9,6 +9,7 @@ pub mod administration;
 pub(crate) mod baselines;
 mod bring;
 pub(crate) mod explain;
+pub(crate) mod files;
 mod kds;
 pub mod library;
 mod pckcert;
@@ -18,6 +19,7 @@ pub mod platforms;
 mod query;
 mod reply;
 mod routes;
+pub(crate) mod sealed;
 mod sets;
 mod thim;
 pub mod veks;
@@ -32,6 +34,7 @@ use assay_collateral::upstream::{Family, Fetched, Wanted};
 use assay_store::StoreError;
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
+use assay_verify::error::Document as Part;
 use assay_verify::intel::single::Tee;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::AmdCrl;
@@ -41,7 +44,7 @@ use crate::upstream::{Asker, Chain};
 
 use assay_token::wrap::MasterKey;
 use baselines::Baselines;
-use library::{Foundation, Library, LibraryOptions, Mode};
+use library::{Foundation, Library, LibraryOptions, Mode, NotServed};
 use platforms::{Parts, Platforms};
 use reply::Refusal;
 use sets::Sets;
@@ -77,7 +80,13 @@ impl HardwareIdentity {
     pub(crate) fn new(foundation: Foundation, master: Arc<MasterKey>, options: LibraryOptions) -> Self {
         let Foundation { store, upstream, trust, cache, clock } = foundation.clone();
         let mode = options.mode;
-        let veks = Veks::new(Arc::clone(&store), Arc::clone(&upstream), Arc::clone(&trust), mode);
+        let veks = Veks::new(
+            Arc::clone(&store),
+            Arc::clone(&master),
+            Arc::clone(&upstream),
+            Arc::clone(&trust),
+            mode,
+        );
         let baselines = Arc::new(Baselines::new(Arc::clone(&store)));
         let library = Arc::new(Library::new(foundation, options));
         let parts = Parts {
@@ -161,20 +170,44 @@ impl HardwareIdentity {
         self.sets.find(&self.library.shelf(), platform, selection, &trust.anchors, &self.cache)
     }
 
+    /// Whether a list that is held is newer than that of a set: what it revokes must count.
+    pub(crate) fn has_newer_lists(&self, set: &Collateral) -> bool {
+        let lists = [(Subject::RootCrl, Part::RootCrl), (Subject::PckCrl(set.platform().ca), Part::PckCrl)];
+        lists.into_iter().any(|(subject, part)| {
+            let held = self.library.held(subject, Selection::default());
+            let held = held.map(|held| held.document.window.from);
+            held.is_some_and(|held| set.issued(part).is_none_or(|issued| issued < held))
+        })
+    }
+
+    /// Whether any part of a set is older than what is held.
+    pub(crate) fn has_newer_part(&self, set: &Collateral) -> bool {
+        let Some(held) = self.set(&set.platform(), Selection::default()) else {
+            return self.has_newer_lists(set);
+        };
+        let parts = [Part::TcbInfo, Part::QeIdentity, Part::RootCrl, Part::PckCrl];
+        parts.into_iter().any(|part| set.issued(part) < held.issued(part))
+    }
+
     /// The documents of a set that was put together here.
     pub(crate) fn raw_set(&self, digest: &[u8; 32]) -> Option<Arc<RawCollateral>> {
         self.sets.raw(digest)
     }
 
-    /// Asks upstream for what a set of this family lacks. Gives whether it is complete now.
-    pub(crate) async fn bring_set(&self, platform: &PlatformKey, selection: Selection) -> bool {
+    /// Asks upstream for what a set of this family lacks, or for what of it has expired.
+    ///
+    /// # Errors
+    /// [`NotServed`]: the first that cannot be had.
+    pub(crate) async fn bring_set(
+        &self,
+        platform: &PlatformKey,
+        selection: Selection,
+    ) -> Result<(), NotServed> {
         for subject in sets::subjects(platform) {
             let selection = if subject.is_numbered() { selection } else { Selection::default() };
-            if self.library.document(subject, selection).await.is_err() {
-                return false;
-            }
+            self.library.document(subject, selection).await?;
         }
-        true
+        Ok(())
     }
 
     /// Every list of AMD's that is held.

@@ -8,14 +8,16 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::HardwareIdentity;
 use super::pcs::Version;
 use super::platforms::Registration;
 use super::query::Query;
 use super::reply::{Refusal, Reply};
+use super::{HardwareIdentity, thim};
 use crate::percent;
 
 const PEM: &str = "application/x-pem-file";
+/// The version of Azure's interface in which certificates come as JSON.
+const AZURE_API_VERSION: &str = "2021-07-22-preview";
 /// Of an RSA-3072 key.
 const ENCRYPTED_PPID: usize = 384;
 /// Largest manifest (Intel's client, `PLATFORM_MANIFEST_SIZE`).
@@ -24,7 +26,9 @@ pub(super) const MAX_MANIFEST: usize = 53_000;
 /// `pckcert`: by QE ID for nodes, as PCCS has it; by encrypted PPID, as PCS has it.
 pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
     let (certificate, set) = select(identity, query).await?;
-    Ok(reply(&certificate, &set))
+    // Azure's client says so, and reads JSON from whatever cache it is pointed to.
+    let is_azure = query.get("api-version")?.is_some_and(|version| version == AZURE_API_VERSION);
+    Ok(if is_azure { thim::azure_form(&certificate, &set) } else { reply(&certificate, &set) })
 }
 
 /// The certificate that a query means, with those of its platform.
@@ -35,7 +39,8 @@ pub(super) async fn select(
     let raw = raw_tcb(query)?;
     let pce_id = query.required_hex::<2>("pceid")?;
     let encrypted_ppid = encrypted_ppid(query)?;
-    let Some(qe_id) = query.hex::<16>("qeid")? else {
+    // A QE ID of zeros names nobody.
+    let Some(qe_id) = query.hex::<16>("qeid")?.filter(|qe_id| *qe_id != [0; 16]) else {
         let missing = Refusal::Malformed("`qeid` is missing, and so is `encrypted_ppid`.");
         let asked = anonymous(pce_id, Some(encrypted_ppid.ok_or(missing)?), None, Some(raw));
         let set = identity.platforms.pass_on(&asked).await?;

@@ -27,8 +27,11 @@ pub(crate) enum Version {
 }
 
 /// What Azure's client asks with when it wants a list as PEM.
-const PEM_API_VERSION: &str = "2018-10-01-preview";
-const ROOT_CRL_NAMES: [&str; 2] = ["/IntelSGXRootCA.der", "/IntelSGXRootCA.crl"];
+const PEM_API_VERSION: &str = "2020-02-12-preview";
+const ROOT_CRL_NAMES: [&str; 2] = ["/intelsgxrootca.der", "/intelsgxrootca.crl"];
+/// Names of early certificates.
+const PCK_CRL_NAMES: [(&str, PckCa); 2] =
+    [("/intelsgxpckprocessor.crl", PckCa::Processor), ("/intelsgxpckplatform.crl", PckCa::Platform)];
 /// Hosts of Intel's whose addresses stand in certificates as the place of revocation lists; nothing is fetched from what a
 /// client names, an address is only read as the name of a list.
 const HOSTS: [&str; 4] = [
@@ -134,10 +137,20 @@ impl Asked<'_> {
             Encoding::Pem => (PEM, Bytes::from(pem::encode_revocation_list(body))),
         };
         let reply = Reply::of(content_type, body).dated(&served, self.identity.now(), self.headers);
-        Ok(match &served.document.chain {
-            Some(chain) => reply.with("SGX-PCK-CRL-Issuer-Chain", &percent::encode(chain)),
+        // Azure's client wants the header beside the root's list, too, whose issuer is the root.
+        let chain = served.document.chain.as_deref().map(str::to_owned).or_else(|| self.root_certificate());
+        Ok(match chain {
+            Some(chain) => reply.with("SGX-PCK-CRL-Issuer-Chain", &percent::encode(&chain)),
             None => reply,
         })
+    }
+
+    /// The root's certificate, from a chain of any document.
+    fn root_certificate(&self) -> Option<String> {
+        let shelf = self.identity.library.shelf();
+        let chain = shelf.iter().find_map(|(_, _, held)| held.document.chain.clone())?;
+        let begin = chain.rfind("-----BEGIN CERTIFICATE-----")?;
+        chain.get(begin..).map(str::to_owned)
     }
 
     /// `fmspcs`: the families that are known here.
@@ -203,15 +216,20 @@ pub(super) fn no_such_path() -> Refusal {
     Refusal::NotFound("There is no such path.".to_owned())
 }
 
-/// Which list an address in Intel's certificates names.
+/// Which list an address in Intel's certificates names. Azure's client sends it in lower case, and escaped once more than the
+/// query is.
 fn named_list(uri: &str) -> Option<Subject> {
+    let uri = percent::decode(uri)?.to_ascii_lowercase();
     let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))?;
     let (host, path) = rest.split_at_checked(rest.find('/')?)?;
-    if !HOSTS.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+    if !HOSTS.contains(&host) {
         return None;
     }
     if ROOT_CRL_NAMES.contains(&path) {
         return Some(Subject::RootCrl);
+    }
+    if let Some((_, ca)) = PCK_CRL_NAMES.iter().find(|(name, _)| *name == path) {
+        return Some(Subject::PckCrl(*ca));
     }
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let is_list = path.starts_with("/sgx/certification/v") && path.ends_with("/pckcrl");

@@ -1,9 +1,8 @@
-//! Documents and certificates in the store.
+//! Documents in the store.
 //!
 //! ```text
 //! head collateral/document/{subject}/{number}  {"format":1,"body":digest,"chain":PEM,"tracks":["standard"],"checked":time,"source":name}
 //! blob of that digest                          the document, byte for byte
-//! head collateral/vcek/{sha-256 of chip, product and TCB}   DER
 //! ```
 //!
 //! What is read is verified again: the store is not trusted to be genuine, only to be durable.
@@ -13,7 +12,9 @@ use std::sync::Arc;
 use assay_collateral::document::RawDocument;
 use assay_collateral::shelf::Held;
 use assay_collateral::subject::{Subject, Track};
-use assay_store::{Change, ChangeId, ChangeMark, Digest, Head, HeadName, Store, StoreError, catalog};
+use assay_store::{
+    Change, ChangeId, ChangeMark, Digest, Head, HeadName, Revision, Store, StoreError, catalog,
+};
 use assay_verify::UnixTime;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -22,9 +23,6 @@ use crate::random;
 
 const FORMAT: u32 = 1;
 const DOCUMENTS: &str = "collateral/document";
-const VCEKS: &str = "collateral/vcek";
-/// Whoever wins against us this often has written what we would have.
-const ATTEMPTS: usize = 4;
 
 /// What stands beside a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +83,8 @@ impl Archive {
         let Some(subject) = subject_of(&head.name) else { return Ok(None) };
         let Some(entry) = self.store.blob(&head.digest)? else { return Ok(None) };
         let Ok(entry) = serde_json::from_slice::<Entry>(&entry) else { return Ok(None) };
-        let Some(body) = self.store.blob(&entry.body.parse::<Digest>()?)? else { return Ok(None) };
+        let Ok(body) = entry.body.parse::<Digest>() else { return Ok(None) };
+        let Some(body) = self.store.blob(&body)? else { return Ok(None) };
         if entry.format != FORMAT {
             return Ok(None);
         }
@@ -98,68 +97,44 @@ impl Archive {
         }))
     }
 
-    /// Writes a document; durable when this returns. Of two instances that write at once, the newer document stays.
-    pub(super) fn write(&self, held: &Held, tracks: &[Track]) -> Result<(), StoreError> {
+    /// Where a document is stored.
+    pub(super) fn name(subject: Subject, number: u32) -> Result<HeadName, StoreError> {
+        HeadName::new(&format!("{DOCUMENTS}/{}/{number}", subject.path()))
+    }
+
+    /// Writes a document in the place of the one that was read; durable when this returns.
+    ///
+    /// # Errors
+    /// `head-conflict` if somebody else wrote meanwhile.
+    pub(super) fn write(
+        &self,
+        name: &HeadName,
+        held: &Held,
+        tracks: &[Track],
+        expected: Option<Revision>,
+    ) -> Result<(), StoreError> {
         let document = &held.document;
-        let number = document.evaluation_number.unwrap_or(0);
-        let name = HeadName::new(&format!("{DOCUMENTS}/{}/{number}", document.subject.path()))?;
-        for _ in 0..ATTEMPTS {
-            let before = self.store.head(&name)?;
-            let mut change = Change::new(change_id()?);
-            let body = change.put_blob(document.body.to_vec());
-            let entry = Entry {
-                format: FORMAT,
-                body: body.to_string(),
-                chain: document.chain.as_deref().map(str::to_owned),
-                tracks: tracks.iter().map(|track| track.as_str().to_owned()).collect(),
-                checked: held.checked.0,
-                source: held.source.to_string(),
-            };
-            let entry = serde_json::to_vec(&entry)
-                .map_err(|_| StoreError::InvalidChange { rule: "an entry has a JSON form" })?;
-            let digest = change.put_blob(entry);
-            change.set_head(name.clone(), before.map(|head| head.revision), Some(digest));
-            match self.store.commit(change) {
-                Err(StoreError::Conflict { .. }) => {}
-                done => return done.map(drop),
-            }
-        }
-        Err(StoreError::Busy)
-    }
-
-    /// A VCEK certificate, DER, by the digest that names it.
-    pub(super) fn vcek(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(head) = self.store.head(&vcek_name(key)?)? else { return Ok(None) };
-        self.store.blob(&head.digest)
-    }
-
-    /// Keeps a VCEK certificate for ever; durable when this returns.
-    pub(super) fn keep_vcek(&self, key: &[u8; 32], der: &[u8]) -> Result<(), StoreError> {
-        let name = vcek_name(key)?;
-        for _ in 0..ATTEMPTS {
-            let before = self.store.head(&name)?;
-            let mut change = Change::new(change_id()?);
-            let digest = change.put_blob(der.to_vec());
-            if before.as_ref().is_some_and(|head| head.digest == digest) {
-                return Ok(());
-            }
-            change.set_head(name.clone(), before.map(|head| head.revision), Some(digest));
-            match self.store.commit(change) {
-                Err(StoreError::Conflict { .. }) => {}
-                done => return done.map(drop),
-            }
-        }
-        Err(StoreError::Busy)
+        let mut change = Change::new(change_id()?);
+        let body = change.put_blob(document.body.to_vec());
+        let entry = Entry {
+            format: FORMAT,
+            body: body.to_string(),
+            chain: document.chain.as_deref().map(str::to_owned),
+            tracks: tracks.iter().map(|track| track.as_str().to_owned()).collect(),
+            checked: held.checked.0,
+            source: held.source.to_string(),
+        };
+        let entry = serde_json::to_vec(&entry)
+            .map_err(|_| StoreError::InvalidChange { rule: "an entry has a JSON form" })?;
+        let digest = change.put_blob(entry);
+        change.set_head(name.clone(), expected, Some(digest));
+        self.store.commit(change).map(drop)
     }
 }
 
 fn subject_of(name: &HeadName) -> Option<Subject> {
     let path = name.as_str().strip_prefix(DOCUMENTS)?.strip_prefix('/')?;
     Subject::from_path(path.rsplit_once('/')?.0)
-}
-
-fn vcek_name(key: &[u8; 32]) -> Result<HeadName, StoreError> {
-    HeadName::new(&format!("{VCEKS}/{}", hex::encode(key)))
 }
 
 pub(super) fn change_id() -> Result<ChangeId, StoreError> {

@@ -14,7 +14,7 @@ const MAX_PARAMETERS: usize = 32;
 
 /// A query, taken apart.
 #[derive(Debug)]
-pub(crate) struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
+pub(crate) struct Query<'a>(Vec<(&'a str, Option<Cow<'a, str>>)>);
 
 impl<'a> Query<'a> {
     pub(crate) fn parse(text: Option<&'a str>) -> Result<Self, Refusal> {
@@ -24,14 +24,13 @@ impl<'a> Query<'a> {
         }
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let mut found: Vec<(&str, Cow<'_, str>)> = Vec::new();
+        let mut found: Vec<(&str, Option<Cow<'_, str>>)> = Vec::new();
         for (name, value) in pairs {
             if found.len() >= MAX_PARAMETERS {
                 return Err(Refusal::Malformed("The query has too many parameters."));
             }
-            let value =
-                percent::decode(value).ok_or(Refusal::Malformed("The query is not percent-encoded."))?;
-            found.push((name, value));
+            // What a route does not look at may be malformed.
+            found.push((name, percent::decode(value)));
         }
         Ok(Self(found))
     }
@@ -40,7 +39,10 @@ impl<'a> Query<'a> {
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let mut values = self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
         match (values.next(), values.next()) {
-            (Some((_, value)), None) => Ok(Some(value)),
+            (Some((_, Some(value))), None) => Ok(Some(value)),
+            (Some((_, None)), None) => {
+                Err(Refusal::Malformed("A parameter of the query is not percent-encoded."))
+            }
             (None, _) => Ok(None),
             (Some(_), Some(_)) => Err(Refusal::Malformed("A parameter of the query is given twice.")),
         }

@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     PlatformUnknown,
     /// 462 of Intel's PCCS: the platform is known, and has no certificate for this TCB.
     NoCertificate,
+    /// 502: the vendor did not give all that was asked for; says how much.
+    Upstream(String),
     /// 503, without a body and without any header of data: the client comes again.
     Passing,
     /// 500, likewise.
@@ -125,6 +127,7 @@ impl Refusal {
             Self::PlatformUnknown => 461,
             Self::NoCertificate => 462,
             Self::Internal => 500,
+            Self::Upstream(_) => 502,
             Self::Passing => 503,
         }
     }
@@ -133,7 +136,10 @@ impl Refusal {
     fn sentence(&self) -> &str {
         match self {
             Self::Malformed(sentence) => sentence,
-            Self::NotFound(sentence) | Self::Gone(sentence) | Self::Integrity(sentence) => sentence,
+            Self::NotFound(sentence)
+            | Self::Gone(sentence)
+            | Self::Integrity(sentence)
+            | Self::Upstream(sentence) => sentence,
             Self::Unauthorized => "The token is missing or wrong.",
             Self::Method(_) => "This path does not have that method.",
             Self::TooLarge => "The request is too large.",
@@ -158,6 +164,7 @@ impl Refusal {
             Self::PlatformUnknown => "PlatformUnknown",
             Self::NoCertificate => "CertificateUnavailable",
             Self::Internal => "InternalError",
+            Self::Upstream(_) => "UpstreamError",
             Self::Passing => "ServiceUnavailable",
         }
     }

@@ -1,6 +1,7 @@
 //! The metadata service's requests at the central service: for nodes that ask it directly, and so must say which they are.
 //! On a node `assay agent thim` answers them for that node alone.
 
+use assay_collateral::pck::{PckCertificate, PckSet};
 use assay_evidence::snp::TcbVersion;
 use assay_verify::snp::{VekCertificate, VekKey};
 use bytes::Bytes;
@@ -52,9 +53,15 @@ fn error(status: StatusCode, sentence: &str) -> Reply {
 }
 
 async fn try_amd(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
-    let (Some(chip), Some(reported_tcb)) = (query.get("chipId")?, query.hex::<8>("tcb")?) else {
+    // Each name has one order: `tcb` are bytes of a report, `tcbm` is the number that the answer has, too.
+    let reported_tcb = match (query.hex::<8>("tcb")?, query.get("tcbm")?) {
+        (Some(tcb), None) => Some(tcb),
+        (None, Some(tcbm)) => Some(kds::number_of(tcbm)?),
+        _ => None,
+    };
+    let (Some(chip), Some(reported_tcb)) = (query.get("chipId")?, reported_tcb) else {
         return Err(Refusal::Malformed(
-            "This service answers for many machines: name one with `chipId` and `tcb`, or run `assay agent thim` on it.",
+            "This service answers for many machines: name one with `chipId` and `tcbm`, or run `assay agent thim` on it.",
         ));
     };
     let wanted = VekKey { reported_tcb, ..kds::chip_of(chip)? };
@@ -70,13 +77,19 @@ async fn try_amd(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply
     Ok(Reply::of(JSON, certification.to_json()))
 }
 
-async fn try_sgx(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
-    let (certificate, set) = pckcert::select(identity, query).await?;
+/// Azure's form of a PCK certificate: JSON, with Intel's headers beside it. Azure's client reads the body, Intel's the headers.
+pub(super) fn azure_form(certificate: &PckCertificate, set: &PckSet) -> Reply {
     let body = json!({
         "pckCert": &*certificate.pem,
         "sgx-Tcbm": certificate.tcbm(),
         "sgx-Pck-Certificate-Issuer-Chain": percent::encode(&set.chain),
+        "cacheMaxAge": CACHE_SECONDS.to_string(),
     });
-    let reply = pckcert::reply(&certificate, &set);
-    Ok(Reply { body: Bytes::from(body.to_string()), ..reply }.with("content-type", JSON))
+    let reply = pckcert::reply(certificate, set);
+    Reply { body: Bytes::from(body.to_string()), ..reply }.with("content-type", JSON)
+}
+
+async fn try_sgx(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
+    let (certificate, set) = pckcert::select(identity, query).await?;
+    Ok(azure_form(&certificate, &set))
 }

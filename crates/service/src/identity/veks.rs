@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use assay_collateral::upstream::{Fetched, VcekName, Wanted};
 use assay_evidence::snp::{Product, SigningKey, TcbVersion};
 use assay_store::Store;
+use assay_token::wrap::MasterKey;
 use assay_verify::TrustAnchors;
 use assay_verify::sha256;
 use assay_verify::snp::{VekCertificate, VekKey, VerifiedVek, verify_vek};
 
 use super::library::{MOST_UNDER_WAY, Mode, NotServed, not_served};
-use super::persist::Archive;
+use super::sealed::{Sealed, VCEKS};
 use crate::flight::Flights;
 use crate::trust::TrustHolder;
 use crate::upstream::{Asker, Chain};
@@ -25,7 +26,7 @@ type Key = [u8; 32];
 
 /// Every VCEK that is known.
 pub struct Veks {
-    archive: Archive,
+    sealed: Sealed,
     upstream: Arc<Chain>,
     trust: Arc<TrustHolder>,
     mode: Mode,
@@ -42,12 +43,13 @@ impl std::fmt::Debug for Veks {
 impl Veks {
     pub(super) fn new(
         store: Arc<dyn Store>,
+        master: Arc<MasterKey>,
         upstream: Arc<Chain>,
         trust: Arc<TrustHolder>,
         mode: Mode,
     ) -> Self {
         let (memory, flights) = (Mutex::default(), Flights::default());
-        Self { archive: Archive::new(store), upstream, trust, mode, memory, flights }
+        Self { sealed: Sealed { store, master, kind: VCEKS }, upstream, trust, mode, memory, flights }
     }
 
     /// How many certificates are in memory.
@@ -80,16 +82,18 @@ impl Veks {
     /// For a report: of all names that it could mean.
     ///
     /// # Errors
-    /// [`NotServed`]: the last.
+    /// [`NotServed`]: what may pass before what is not known.
     pub(crate) async fn get_for(self: &Arc<Self>, wanted: &VekKey) -> Result<VekCertificate, NotServed> {
-        let mut last = NotServed::Unknown;
+        let mut worst = NotServed::Unknown;
         for name in names(wanted) {
             match self.get(&name).await {
                 Ok(found) => return Ok(found),
-                Err(error) => last = error,
+                // That it is not of one product says nothing where another one could not be asked about.
+                Err(NotServed::Unknown) => {}
+                Err(error) => worst = error,
             }
         }
-        Err(last)
+        Err(worst)
     }
 
     async fn find(self: Arc<Self>, name: VcekName, key: Key) -> Result<VekCertificate, NotServed> {
@@ -126,7 +130,7 @@ impl Veks {
     fn take(&self, name: &VcekName, key: &Key, der: &[u8]) -> Result<VekCertificate, NotServed> {
         let anchors = self.trust.current().anchors.clone();
         let verified = verified(name, der, &anchors).map_err(|code| NotServed::Refused { code })?;
-        self.archive.keep_vcek(key, der).map_err(|error| {
+        self.sealed.change(key, |_| Ok(der.to_vec())).map_err(|error| {
             tracing::error!(%error, "a VCEK certificate was not kept");
             NotServed::Passing { code: "store" }
         })?;
@@ -138,11 +142,12 @@ impl Veks {
         if let Some(known) = self.in_memory_for(key) {
             return Some(known);
         }
-        let der = self
-            .archive
-            .vcek(key)
+        let stored =
+            self.sealed.head(key).and_then(|head| head.map(|head| self.sealed.open(&head)).transpose());
+        let der = stored
             .map_err(|error| tracing::error!(%error, "a VCEK certificate was not read"))
-            .ok()??;
+            .ok()?
+            .flatten()?;
         let verified = verified(name, &der, anchors)
             .map_err(|code| tracing::warn!(code, "a stored VCEK certificate is not used"))
             .ok()?;

@@ -129,7 +129,9 @@ pub fn rotate_master_key(
     if !store.acquire_lease(&lease, &holder, now, now.saturating_add(LEASE_SECONDS))? {
         return Err(RewrapError::InUse);
     }
-    let done = rewrap_all(store, old, new, now);
+    // Platforms first: each is sealed under either key for itself, and a service needs its signing keys to start at all.
+    let resealed = crate::identity::sealed::reseal(store, old, new).map_err(RewrapError::Store);
+    let done = resealed.and_then(|_| rewrap_all(store, old, new, now));
     store.release_lease(&lease, &holder)?;
     done
 }

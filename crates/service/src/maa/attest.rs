@@ -9,7 +9,7 @@ use super::{body, refusal};
 use crate::answer::Answer;
 use crate::attest::{Attested, attest};
 use crate::auth::{Caller, Permission};
-use crate::endorsements;
+use crate::endorsements::{self, Brought};
 use crate::front::{Exchange, bearer_needed};
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
@@ -65,10 +65,13 @@ async fn evidence(
     let caller = if draft { reader(exchange, provider).await } else { Caller::Anonymous };
     let mut attested = attempt(exchange, provider, &request, &caller).await?;
     // Upstream is waited for without keeping others from the processor; a draft is not worth the question.
-    if let (Err(_), Some(missing), false) = (&attested.token, &attested.missing, draft)
-        && endorsements::bring(exchange.app, missing).await
-    {
-        attested = attempt(exchange, provider, &request, &caller).await?;
+    if let (Err(_), Some(missing), false) = (&attested.token, &attested.missing, draft) {
+        match endorsements::bring(exchange.app, missing).await {
+            Brought::Here => attested = attempt(exchange, provider, &request, &caller).await?,
+            Brought::Nowhere => {}
+            // To call the evidence refused would say that it is its fault.
+            Brought::Later => return Err(not_now()),
+        }
     }
     let caller = match (&attested.token, caller) {
         (Err(_), Caller::Anonymous) if !draft => reader(exchange, provider).await,
@@ -87,6 +90,11 @@ async fn evidence(
             Err(refusal::refused(refused, attested.deciding_rule.as_ref(), explain))
         }
     }
+}
+
+fn not_now() -> Problem {
+    let message = "What the vendor says of this platform cannot be had at this moment. Send the evidence again in a moment.";
+    Problem::unavailable("endorsements-unavailable", message)
 }
 
 async fn attempt(

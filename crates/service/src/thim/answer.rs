@@ -97,6 +97,9 @@ struct PckBody {
     tcbm: String,
     #[serde(rename = "sgx-Pck-Certificate-Issuer-Chain")]
     issuer_chain: String,
+    /// Seconds, as text: Azure's client reads it, and fails without it.
+    #[serde(rename = "cacheMaxAge")]
+    cache_max_age: String,
 }
 
 impl PckCertification {
@@ -107,6 +110,7 @@ impl PckCertification {
             certificate: pem::encode([self.certificate.as_slice()]),
             tcbm: hex::encode_upper(self.tcbm),
             issuer_chain: self.escaped_chain(),
+            cache_max_age: CACHE_SECONDS.to_string(),
         })
     }
 

@@ -44,7 +44,8 @@ impl Upstream for Pccs {
     }
 
     fn offers(&self, wanted: &Wanted) -> bool {
-        !matches!(wanted, Wanted::Pcks(PckRequest { raw_tcb: None, .. }))
+        // It keeps certificates under the QE ID: one of zeros would mix up platforms there.
+        !matches!(wanted, Wanted::Pcks(PckRequest { raw_tcb, id, .. }) if raw_tcb.is_none() || id.qe_id == [0; 16])
     }
 
     fn fetch<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a> {

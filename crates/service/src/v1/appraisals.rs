@@ -153,7 +153,14 @@ fn collateral(kind: EvidenceKind, members: &Members<'_>) -> Result<Option<RawCol
 /// Collateral of callers may in no part be older than what the service holds for the platforms: with the TCB info of last
 /// year a platform that is out of date since would still look well, with its revocation lists one that was revoked.
 fn check_age(app: &App, given: &Collateral) -> Result<(), Problem> {
-    let Some(held) = app.collateral.0.newer_than(given) else { return Ok(()) };
+    let Some(held) = app.collateral.0.newer_than(given) else {
+        if !app.identity.has_newer_part(given) {
+            return Ok(());
+        }
+        let message = "A part of the collateral is older than what the hardware identity service holds. Leave `collateral` out, \
+                       or judge offline with `assay verify`.";
+        return Err(Problem::invalid_parameter("collateral-older", message));
+    };
     let message = format!(
         "A part of the collateral (TCB evaluation {}, TCB info of {}) is older than what the service holds (TCB evaluation \
          {}, TCB info of {}): TCB info, QE identity and both revocation lists count. Leave `collateral` out, or judge \

@@ -17,28 +17,25 @@ use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb
 use assay_collateral::shelf::Shelf;
 use assay_collateral::subject::{Selection, Subject};
 use assay_collateral::upstream::{Fetched, PckRequest, RawPcks, Wanted};
-use assay_store::{Change, Digest, Head, HeadName, Store, StoreError, catalog};
-use assay_token::wrap::{MasterKey, open_sealed, seal};
+use assay_store::{Digest, Store, StoreError};
+use assay_token::wrap::MasterKey;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::Tee;
 use assay_verify::{UnixTime, sha256};
 
 use record::{FORMAT, PckRecord, Record, with_question};
 
-use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, not_served};
-use super::persist::change_id;
+use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, not_served};
 use super::reply::Refusal;
+use super::sealed::{PLATFORMS, Sealed};
 use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::trust::TrustHolder;
 use crate::upstream::{Asker, Chain};
 
-const FOLDER: &str = "collateral/platform";
-const PURPOSE: &str = "platform";
 const LABEL: &[u8] = b"assay platform name v1\0";
 /// Platforms held in memory, at about 30 KiB each with all their certificates; the others are in the store.
 const MAX_IN_MEMORY: usize = 2048;
-const ATTEMPTS: usize = 4;
 
 pub use record::{Listed, Registration};
 
@@ -78,8 +75,7 @@ struct Held {
 
 /// Every platform that is known.
 pub struct Platforms {
-    store: Arc<dyn Store>,
-    master: Arc<MasterKey>,
+    sealed: Sealed,
     upstream: Arc<Chain>,
     library: Arc<Library>,
     trust: Arc<TrustHolder>,
@@ -87,6 +83,8 @@ pub struct Platforms {
     clock: Clock,
     mode: Mode,
     memory: Mutex<HashMap<Key, Held>>,
+    /// Of platforms that nobody registered, by what they sent.
+    passing: Mutex<HashMap<Key, Arc<PckSet>>>,
     flights: Flights<(Key, Asker), Result<(), NotServed>>,
 }
 
@@ -111,8 +109,9 @@ pub(super) struct Parts {
 impl Platforms {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { store, master, upstream, library, trust, cache, clock, mode } = parts;
-        let (memory, flights) = (Mutex::default(), Flights::default());
-        Self { store, master, upstream, library, trust, cache, clock, mode, memory, flights }
+        let (memory, passing, flights) = (Mutex::default(), Mutex::default(), Flights::default());
+        let sealed = Sealed { store, master, kind: PLATFORMS };
+        Self { sealed, upstream, library, trust, cache, clock, mode, memory, passing, flights }
     }
 
     /// The certificate for what a platform runs now.
@@ -125,25 +124,26 @@ impl Platforms {
         raw: RawTcb,
     ) -> Result<Selected, Refusal> {
         let known = self.look_up(asked.id).await?;
-        if let Some(set) = known.as_ref().and_then(|held| held.set.clone())
-            && let Some(selected) = self.select(&set, raw).await?
-        {
-            return Ok(selected);
+        let mut fallback = None;
+        if let Some(set) = known.as_ref().and_then(|held| held.set.clone()) {
+            fallback = self.select(&set, raw).await?;
+            // Intel's list has a certificate for every TCB; one from another cache was for the TCB that was asked for.
+            if set.is_whole() || fallback.as_ref().is_some_and(|selected| selected.certificate.is_for(&raw)) {
+                return fallback.ok_or(Refusal::NoCertificate);
+            }
         }
-        // A platform that registered is asked for anew with all that it told; a stranger's word is enough in lazy mode.
         let request = match &known {
             Some(held) => with_question(&held.record, asked),
-            None if self.mode == Mode::Lazy && asked.encrypted_ppid.is_some() => asked.clone(),
+            // Nothing binds the QE ID of who merely asks to his PPID: what comes is for this question, and leaves no trace.
+            None if asked.encrypted_ppid.is_some() => return self.pass_by(asked, raw).await,
             None => return Err(Refusal::PlatformUnknown),
         };
-        let is_new_tcb = known.as_ref().is_none_or(|held| !held.record.knows(raw) || held.set.is_none());
-        if self.mode == Mode::Offline || !is_new_tcb {
-            return Err(Refusal::NoCertificate);
+        if self.mode == Mode::Offline {
+            return fallback.ok_or(Refusal::NoCertificate);
         }
-        let asker = if known.is_some() { Asker::Own } else { Asker::Stranger };
-        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, asker).await {
+        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, Asker::Stranger).await {
             Ok(()) => {}
-            Err(NotServed::Unknown) if known.is_none() => return Err(Refusal::PlatformUnknown),
+            Err(_) if fallback.is_some() => return fallback.ok_or(Refusal::NoCertificate),
             Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
             Err(_) => return Err(Refusal::Passing),
         }
@@ -153,6 +153,23 @@ impl Platforms {
             None => None,
         };
         selected.ok_or(Refusal::NoCertificate)
+    }
+
+    /// The certificate of a platform that nobody registered, by the PPID that it sent along.
+    async fn pass_by(&self, asked: &Registration, raw: RawTcb) -> Result<Selected, Refusal> {
+        let key = passing_key(asked);
+        let known = self.passing.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let set = match known {
+            Some(set) => set,
+            None => self.pass_on(asked).await?,
+        };
+        let certificate = self.choose(&set, raw).await?;
+        let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        if passing.len() >= MAX_IN_MEMORY {
+            passing.clear();
+        }
+        passing.insert(key, Arc::clone(&set));
+        Ok(Selected { certificate, set })
     }
 
     /// Certificates of a platform that is not stored: what PCS answers by encrypted PPID or manifest.
@@ -217,7 +234,7 @@ impl Platforms {
     /// Takes in certificates that somebody with a connection to Intel brought.
     pub(crate) async fn bring(self: &Arc<Self>, id: PlatformId, raw: RawPcks) -> Result<(), BringError> {
         let set = self.verify(&raw, id).map_err(BringError::Pck)?;
-        self.keep(id, &set, None).await.map_err(BringError::Store)
+        self.keep(id, set, Some(Registration::nothing(id))).await.map_err(BringError::Store)
     }
 
     /// What is known of a platform, for explanations.
@@ -230,22 +247,13 @@ impl Platforms {
         }))
     }
 
-    /// Every platform that passes, a page after the other; `work` sees each.
+    /// Every platform that can be read; `work` sees each.
     pub(crate) fn for_each(&self, mut work: impl FnMut(Listed)) -> Result<(), StoreError> {
-        let folder = HeadName::new(FOLDER)?;
-        let mut after = None;
-        loop {
-            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
-            for head in page.items {
-                if let Some(listed) = self.open(&head)?.and_then(|record| record.listed()) {
-                    work(listed);
-                }
+        self.sealed.for_each(|_, text| {
+            if let Some(listed) = read(text).and_then(|record| record.listed()) {
+                work(listed);
             }
-            after = page.next;
-            if after.is_none() {
-                return Ok(());
-            }
-        }
+        })
     }
 
     /// Every platform with certificates, and what it ran last.
@@ -253,21 +261,12 @@ impl Platforms {
         &self,
         mut work: impl FnMut(PlatformId, &PckSet, Option<RawTcb>),
     ) -> Result<(), StoreError> {
-        let folder = HeadName::new(FOLDER)?;
-        let mut after = None;
-        loop {
-            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
-            for head in page.items {
-                let Some(record) = self.open(&head)? else { continue };
-                if let (Some(registration), Some(set)) = (record.registration(), self.set_of(&record)) {
-                    work(registration.id, &set, registration.raw_tcb);
-                }
+        self.sealed.for_each(|_, text| {
+            let Some(record) = read(text) else { return };
+            if let (Some(registration), Some(set)) = (record.registration(), self.set_of(&record)) {
+                work(registration.id, &set, registration.raw_tcb);
             }
-            after = page.next;
-            if after.is_none() {
-                return Ok(());
-            }
-        }
+        })
     }
 
     /// The documents that order certificates.
@@ -277,32 +276,36 @@ impl Platforms {
 
     /// After a TCB recovery: asks for the certificates of platforms anew whose last were fetched under an earlier
     /// evaluation. Platforms whose keys Intel does not keep are asked for with their manifest. Gives how many were asked for.
-    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<usize, StoreError> {
+    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<Refreshed, StoreError> {
         self.refresh_where(|fetched_under, current| fetched_under < current).await
     }
 
     /// Asks for the certificates of all platforms anew.
-    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<usize, StoreError> {
+    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<Refreshed, StoreError> {
         self.refresh_where(|_, _| true).await
     }
 
     async fn refresh_where(
         self: &Arc<Self>,
         counts: fn(Option<u32>, Option<u32>) -> bool,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Refreshed, StoreError> {
         if self.mode == Mode::Offline || self.upstream.is_empty() {
-            return Ok(0);
+            return Ok(Refreshed::default());
         }
         let platforms = Arc::clone(self);
         let outdated = tokio::task::spawn_blocking(move || platforms.outdated(counts)).await;
         let outdated = outdated.map_err(|error| StoreError::Io { cause: error.to_string() })??;
+        let mut done: usize = 0;
         for registration in &outdated {
-            // What failed stays outdated, and is tried again with the next pass.
-            if self.fetch(registration.clone(), Asker::Own).await.is_err() {
-                break;
+            // What failed stays outdated, and is tried again with the next pass. One that Intel no longer answers for
+            // holds up nobody; where upstream is in trouble, the others would fail as well.
+            match self.fetch(registration.clone(), Asker::Own).await {
+                Ok(()) => done = done.saturating_add(1),
+                Err(NotServed::Passing { .. }) => break,
+                Err(_) => {}
             }
         }
-        Ok(outdated.len())
+        Ok(Refreshed { wanted: outdated.len(), done })
     }
 
     fn outdated(
@@ -310,23 +313,15 @@ impl Platforms {
         counts: fn(Option<u32>, Option<u32>) -> bool,
     ) -> Result<Vec<Registration>, StoreError> {
         let mut outdated = Vec::new();
-        let folder = HeadName::new(FOLDER)?;
-        let mut after = None;
-        loop {
-            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
-            for head in page.items {
-                let Some(record) = self.open(&head)? else { continue };
-                let Some(set) = self.set_of(&record) else { continue };
-                let fetched_under = record.pcks.as_ref().and_then(|pcks| pcks.evaluation);
-                if counts(fetched_under, self.evaluation(set.fmspc())) {
-                    outdated.extend(record.registration());
-                }
+        self.sealed.for_each(|_, text| {
+            let Some(record) = read(text) else { return };
+            let Some(set) = self.set_of(&record) else { return };
+            let fetched_under = record.pcks.as_ref().and_then(|pcks| pcks.evaluation);
+            if counts(fetched_under, self.evaluation(set.fmspc())) {
+                outdated.extend(record.registration());
             }
-            after = page.next;
-            if after.is_none() {
-                return Ok(outdated);
-            }
-        }
+        })?;
+        Ok(outdated)
     }
 
     /// The evaluation number of a family's newest TCB info on the shelf.
@@ -389,7 +384,9 @@ impl Platforms {
         let (platforms, key) = (Arc::clone(self), key(registration.id));
         let work = || async move {
             let set = platforms.ask(&registration, asker).await?;
-            let kept = platforms.keep(registration.id, &set, Some(registration.clone())).await;
+            // Who merely asks tells nothing that is believed of a platform that is known.
+            let told = (asker == Asker::Own).then(|| registration.clone());
+            let kept = platforms.keep(registration.id, set, told).await;
             kept.map_err(|error| {
                 tracing::error!(%error, "PCK certificates were not kept");
                 NotServed::Passing { code: "store" }
@@ -429,13 +426,26 @@ impl Platforms {
         PckSet::verify(&raw.certificates, &raw.chain, id.pce_id, &trust.anchors, &self.cache)
     }
 
+    /// Keeps the certificates of a platform. Those of another platform take the place of what is held only if whoever may
+    /// register says so; a single one is added to those of other TCBs.
     async fn keep(
         self: &Arc<Self>,
         id: PlatformId,
-        set: &PckSet,
+        set: PckSet,
         told: Option<Registration>,
     ) -> Result<(), StoreError> {
-        let pems = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
+        let before = self.look_up(id).await.map_err(|_| StoreError::Busy)?.and_then(|held| held.set);
+        let set = match before {
+            Some(before) if !before.is_of_same_platform(&set) && told.is_none() => {
+                tracing::warn!(
+                    "certificates of another platform came for one that is known; they are not kept"
+                );
+                return Err(StoreError::InvalidChange { rule: "a platform keeps its PPID" });
+            }
+            Some(before) if !set.is_whole() => set.with_others_of(&before),
+            _ => set,
+        };
+        let pems: Vec<String> = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
         let (chain, evaluation) = (set.chain.to_string(), self.evaluation(set.fmspc()));
         let fmspc = hex::encode(set.fmspc());
         let keep = move |record: &mut Record, now: UnixTime| {
@@ -443,7 +453,8 @@ impl Platforms {
                 record.learn(told);
             }
             record.waiting = false;
-            record.pcks = Some(PckRecord { fmspc, certificates: pems, chain, fetched: now.0, evaluation });
+            let (fmspc, certificates, chain) = (fmspc.clone(), Vec::clone(&pems), chain.clone());
+            record.pcks = Some(PckRecord { fmspc, certificates, chain, fetched: now.0, evaluation });
         };
         self.change(id, keep).await.map_err(|_| StoreError::Busy)
     }
@@ -452,7 +463,7 @@ impl Platforms {
     async fn change(
         self: &Arc<Self>,
         id: PlatformId,
-        work: impl FnOnce(&mut Record, UnixTime) + Send + 'static,
+        work: impl Fn(&mut Record, UnixTime) + Send + 'static,
     ) -> Result<(), Refusal> {
         let platforms = Arc::clone(self);
         let change = move || platforms.change_blocking(id, work);
@@ -466,31 +477,20 @@ impl Platforms {
     fn change_blocking(
         &self,
         id: PlatformId,
-        work: impl FnOnce(&mut Record, UnixTime),
+        work: impl Fn(&mut Record, UnixTime),
     ) -> Result<(), StoreError> {
-        let (name, now) = (name(id)?, self.clock.now());
-        let mut work = Some(work);
-        let mut changed: Option<Record> = None;
-        for _ in 0..ATTEMPTS {
-            let before = self.store.head(&name)?;
-            let record = before.as_ref().map(|head| self.open(head)).transpose()?.flatten();
-            let mut record = record.unwrap_or_else(|| Record::new(id, now));
-            match (work.take(), changed.take()) {
-                (Some(work), _) => work(&mut record, now),
-                // Somebody else wrote meanwhile: what this change made counts, as it is the later one.
-                (None, Some(mine)) => record = mine,
-                (None, None) => {}
-            }
-            let sealed = self.seal(&name, &record)?;
-            let mut change = Change::new(change_id()?);
-            let digest = change.put_blob(sealed);
-            change.set_head(name.clone(), before.map(|head| head.revision), Some(digest));
-            match self.store.commit(change) {
-                Err(StoreError::Conflict { .. }) => changed = Some(record),
-                done => return done.map(drop),
-            }
-        }
-        Err(StoreError::Busy)
+        let now = self.clock.now();
+        self.sealed.change(&key(id), |before| {
+            let mut record = match before {
+                None => Record::new(id, now),
+                Some(text) => read(text).ok_or(StoreError::InvalidChange {
+                    rule: "what is stored of a platform is of a format that this release knows",
+                })?,
+            };
+            work(&mut record, now);
+            serde_json::to_vec(&record)
+                .map_err(|_| StoreError::InvalidChange { rule: "a platform has a JSON form" })
+        })
     }
 
     /// What is known of a platform, from memory if it is what the store has.
@@ -505,12 +505,13 @@ impl Platforms {
 
     fn look_up_blocking(&self, id: PlatformId) -> Result<Option<Held>, StoreError> {
         let key = key(id);
-        let Some(head) = self.store.head(&name(id)?)? else { return Ok(None) };
+        let Some(head) = self.sealed.head(&key)? else { return Ok(None) };
         let known = self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.digest == head.digest) {
             return Ok(Some(known));
         }
-        let Some(record) = self.open(&head)? else { return Ok(None) };
+        let text = self.sealed.open(&head)?;
+        let Some(record) = text.and_then(|text| read(&text)) else { return Ok(None) };
         let set = self.set_of(&record).map(Arc::new);
         let held = Held { digest: head.digest, record: Arc::new(record), set };
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -529,23 +530,11 @@ impl Platforms {
             |error: PckError| tracing::warn!(code = error.code(), "stored PCK certificates are not used");
         self.verify(&raw, record.id()?).map_err(refused).ok()
     }
+}
 
-    fn open(&self, head: &Head) -> Result<Option<Record>, StoreError> {
-        let Some(sealed) = self.store.blob(&head.digest)? else { return Ok(None) };
-        let opened = open_sealed(&self.master, &sealed, PURPOSE, head.name.as_str());
-        let record = opened.ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
-        if record.is_none() {
-            tracing::error!(name = %head.name, "what is stored of a platform cannot be opened");
-        }
-        Ok(record.filter(|record| record.format == FORMAT))
-    }
-
-    fn seal(&self, name: &HeadName, record: &Record) -> Result<Vec<u8>, StoreError> {
-        let text = serde_json::to_vec(record)
-            .map_err(|_| StoreError::InvalidChange { rule: "a platform has a JSON form" })?;
-        seal(&self.master, &text, PURPOSE, name.as_str())
-            .map_err(|error| StoreError::Io { cause: error.to_string() })
-    }
+/// A record, if it is one that this release knows.
+fn read(text: &[u8]) -> Option<Record> {
+    serde_json::from_slice::<Record>(text).ok().filter(|record| record.format == FORMAT)
 }
 
 /// Why certificates that were brought are not taken.
@@ -559,10 +548,13 @@ pub enum BringError {
     Store(StoreError),
 }
 
-fn key(id: PlatformId) -> Key {
-    sha256(&[LABEL, &id.qe_id, &id.pce_id])
+/// Names a question of a platform that nobody registered.
+fn passing_key(asked: &Registration) -> Key {
+    let ppid = asked.encrypted_ppid.as_deref().unwrap_or_default();
+    let raw = asked.raw_tcb.map(|raw| (raw.cpu_svn, raw.pce_svn.to_le_bytes())).unwrap_or_default();
+    sha256(&[LABEL, &asked.id.qe_id, &asked.id.pce_id, ppid, &raw.0, &raw.1])
 }
 
-fn name(id: PlatformId) -> Result<HeadName, StoreError> {
-    HeadName::new(&format!("{FOLDER}/{}", hex::encode(key(id))))
+fn key(id: PlatformId) -> Key {
+    sha256(&[LABEL, &id.qe_id, &id.pce_id])
 }

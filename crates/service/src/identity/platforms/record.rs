@@ -64,6 +64,13 @@ pub struct Registration {
     pub raw_tcb: Option<RawTcb>,
 }
 
+impl Registration {
+    /// Of a platform that told nothing.
+    pub(super) const fn nothing(id: PlatformId) -> Self {
+        Self { id, encrypted_ppid: None, manifest: None, raw_tcb: None }
+    }
+}
+
 impl std::fmt::Debug for Registration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registration").field("manifest", &self.manifest.is_some()).finish_non_exhaustive()
@@ -150,5 +157,6 @@ impl Record {
 pub(super) fn with_question(record: &Record, asked: &Registration) -> Registration {
     let stored = record.registration();
     let (ppid, manifest) = stored.map_or((None, None), |stored| (stored.encrypted_ppid, stored.manifest));
-    Registration { encrypted_ppid: asked.encrypted_ppid.clone().or(ppid), manifest, ..asked.clone() }
+    // What it registered with counts: who asks may be anybody.
+    Registration { encrypted_ppid: ppid.or_else(|| asked.encrypted_ppid.clone()), manifest, ..asked.clone() }
 }

@@ -114,7 +114,10 @@ async fn names_of_chips_that_are_none_are_refused() {
         (format!("/vcek/v1/Milan/{}?{spls}", "zz".repeat(64)), 400),
         (format!("/vcek/v1/Rome/{long}?{spls}"), 404),
         (format!("/SevSnpVM/certificates/{long}/7308000000000003"), 404),
-        (format!("/SevSnpVM/certificates/{long}/73"), 400),
+        (format!("/SevSnpVM/certificates/{long}/73"), 404),
+        (format!("/SevSnpVM/certificates/{long}/"), 404),
+        (format!("/SevSnpVM/certificates/{long}/+73"), 400),
+        (format!("/SevSnpVM/certificates/{long}/17308000000000003"), 400),
         (format!("/SevSnpVM/certificates/{}/7308000000000003", "ab".repeat(32)), 400),
         ("/vlek/v1/Milan/cert?blSPL=1".to_owned(), 404),
     ];

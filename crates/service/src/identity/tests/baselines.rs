@@ -57,13 +57,13 @@ async fn a_pin_decides_what_nodes_get_and_what_judges() {
     assert_eq!(over.judging_selection("other"), Selection::Number(18));
     let platform = PlatformKey { fmspc: CollateralSpec::default().fmspc, ca: PckCa::Platform };
     for selection in [Selection::Number(17), Selection::Number(18), Selection::default()] {
-        assert!(identity.bring_set(&platform, selection).await, "{selection:?}");
+        assert_eq!(identity.bring_set(&platform, selection).await, Ok(()), "{selection:?}");
         let set = identity.set(&platform, selection).unwrap();
         let expected = if let Selection::Number(number) = selection { number } else { 19 };
         assert_eq!(set.evaluation_number(), expected);
         assert!(identity.raw_set(&set.digest).is_some());
     }
-    assert!(!identity.bring_set(&platform, Selection::Number(12)).await);
+    assert!(identity.bring_set(&platform, Selection::Number(12)).await.is_err());
     let chain = crate::registry::administration_chain("hardware-identity").unwrap();
     assert_eq!(world.store.chain_tip(&chain).unwrap().unwrap().sequence, 1, "a change leaves its record");
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::identity::library::Refreshed;
 use crate::identity::platforms::{Registered, Registration};
 use crate::identity::reply::Refusal;
 
@@ -63,6 +64,10 @@ impl World {
         let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb });
         self.upstream.says(wanted, Ok(Fetched::Pcks(pcks.clone())));
     }
+}
+
+const fn refreshed(count: usize) -> Refreshed {
+    Refreshed { wanted: count, done: count }
 }
 
 /// What a node's client sends.
@@ -165,7 +170,10 @@ async fn a_platform_that_nobody_registered_is_answered_when_intel_knows_it() {
     let url = url(TcbStatus::UpToDate).replace(&"00".repeat(384), &"09".repeat(384));
     assert_eq!(get(&identity, &url).await.status, 200);
     let offline = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
-    assert_eq!(get(&offline, &url).await.status, 200, "genuine certificates are kept");
+    assert_eq!(get(&offline, &url).await.status.as_u16(), 461, "nothing of it is kept");
+    let before = world.upstream.times_asked();
+    assert_eq!(get(&identity, &url).await.status, 200);
+    assert_eq!(world.upstream.times_asked(), before, "remembered for a while");
 }
 
 #[tokio::test]
@@ -223,18 +231,18 @@ async fn after_a_recovery_certificates_are_fetched_anew_with_the_manifest() {
     identity.library.document(tcb(), Selection::default()).await.unwrap();
     // The first fetch did not know the evaluation yet; the next pass brings it up to date.
     identity.platforms.refresh().await.unwrap();
-    assert_eq!(identity.platforms.refresh().await, Ok(0), "nothing changed");
+    assert_eq!(identity.platforms.refresh().await, Ok(refreshed(0)), "nothing changed");
     world.publish(&world.collateral(19, world.now + DAY), Track::Standard);
     world.knows(&asked, &world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]));
     let later = world.service_at(LibraryOptions::default(), world.at(2));
     later.library.refresh().await;
     assert_eq!(
         later.platforms.refresh().await,
-        Ok(1),
+        Ok(refreshed(1)),
         "asked for with its manifest: only so upstream answers"
     );
     assert_eq!(get(&later, &url(TcbStatus::UpToDate)).await.status, 200);
-    assert_eq!(later.platforms.refresh().await, Ok(0));
+    assert_eq!(later.platforms.refresh().await, Ok(refreshed(0)));
 }
 
 #[tokio::test]
@@ -311,4 +319,82 @@ async fn the_metadata_service_gives_azures_form_with_intels_headers() {
     assert_eq!(body["sgx-Pck-Certificate-Issuer-Chain"], header(&reply, "sgx-pck-certificate-issuer-chain"));
     assert!(body["pckCert"].as_str().unwrap().ends_with("-----END CERTIFICATE-----\n"));
     assert_eq!(get(&identity, &url).await.status, 400, "without the header");
+}
+
+#[tokio::test]
+async fn who_merely_asks_changes_nothing_of_a_platform_that_is_known() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::UpToDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::UpToDate]));
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked.clone()).await.unwrap();
+    let mine = get(&identity, &url(TcbStatus::UpToDate)).await;
+    // The QE ID stands in every quote: an attacker asks with it, with his own PPID, and with a TCB of his choice.
+    let other = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
+    let pem = world.intel.platform(&other, world.now).unwrap().pck_certificate_chain_pem();
+    let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
+    let his = RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned() };
+    for status in [TcbStatus::OutOfDate, TcbStatus::Unsupported] {
+        for manifest in [None, Some(b"a manifest".to_vec())] {
+            for ppid in [vec![3; 384], vec![9; 384]] {
+                let question = Registration {
+                    id: id(),
+                    encrypted_ppid: Some(ppid),
+                    manifest: manifest.clone(),
+                    raw_tcb: Some(raw(status)),
+                };
+                world.knows(&question, &his);
+            }
+        }
+        let url = url(status).replace(&"00".repeat(384), &"03".repeat(384));
+        assert_ne!(get(&identity, &url).await.status, 200);
+    }
+    for service in [identity, world.service(LibraryOptions::default())] {
+        let after = get(&service, &url(TcbStatus::UpToDate)).await;
+        assert_eq!((after.status, &after.body), (mine.status, &mine.body));
+    }
+}
+
+#[tokio::test]
+async fn single_certificates_of_another_cache_are_collected() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::OutOfDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::OutOfDate]));
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked.clone()).await.unwrap();
+    let tcbm = async |status| {
+        let reply = get(&identity, &url(status)).await;
+        (reply.status.as_u16(), header(&reply, "sgx-tcbm").to_owned())
+    };
+    let old = tcbm(TcbStatus::OutOfDate).await;
+    assert_eq!(old.0, 200);
+    // The firmware was updated, and the other cache has no better one yet: the old one is better than none.
+    assert_eq!(tcbm(TcbStatus::UpToDate).await, old);
+    world.knows(
+        &Registration { raw_tcb: Some(raw(TcbStatus::UpToDate)), ..asked },
+        &world.pcks(&[TcbStatus::UpToDate]),
+    );
+    let new = tcbm(TcbStatus::UpToDate).await;
+    assert!(new.0 == 200 && new.1 != old.1);
+    assert_eq!(tcbm(TcbStatus::OutOfDate).await, old, "both are kept");
+}
+
+#[test]
+fn another_master_key_seals_platforms_anew() {
+    let (old, new) = (MasterKey::from_bytes(&[7; 32]).unwrap(), MasterKey::from_bytes(&[8; 32]).unwrap());
+    let world = World::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let identity = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
+    runtime.block_on(identity.platforms.remember(registration(TcbStatus::UpToDate))).unwrap();
+    let reseal = |old: &MasterKey, new: &MasterKey| crate::identity::sealed::reseal(&*world.store, old, new);
+    assert!(reseal(&new, &MasterKey::from_bytes(&[9; 32]).unwrap()).is_err(), "neither key opens it");
+    assert_eq!(reseal(&old, &new), Ok(1));
+    assert_eq!(reseal(&old, &new), Ok(1), "again, as after a crash");
+    // With the old key the platform cannot be opened, and is not written over.
+    let again = registration(TcbStatus::OutOfDate);
+    assert_eq!(runtime.block_on(identity.platforms.remember(again)), Err(Refusal::Internal));
+    assert_eq!(reseal(&new, &old), Ok(1));
+    runtime.block_on(identity.platforms.remember(registration(TcbStatus::OutOfDate))).unwrap();
 }
