@@ -13,12 +13,14 @@ use super::query::Query;
 use super::reply::{Refusal, Reply, header_chain};
 
 const PEM: &str = "application/x-pem-file";
+/// With which Azure's cache answers in JSON; its clients read nothing else then (Azure DCAP client, `dcap_provider.cpp`).
+const JSON_API_VERSION: &str = "2021-07-22-preview";
 /// Of an RSA-3072 key.
 const ENCRYPTED_PPID: usize = 384;
 /// Largest manifest (Intel's client, `PLATFORM_MANIFEST_SIZE`).
 pub(super) const MAX_MANIFEST: usize = 53_000;
 
-/// `pckcert`: by QE ID for nodes, as PCCS has it; by encrypted PPID, as PCS has it.
+/// `pckcert`: by QE ID for nodes, as PCCS and Azure's cache have it; by encrypted PPID, as PCS has it.
 pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
     let raw = raw_tcb(query)?;
     let pce_id = query.required_hex::<2>("pceid")?;
@@ -32,7 +34,9 @@ pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) 
     let asked =
         Registration { id: PlatformId { qe_id, pce_id }, encrypted_ppid, manifest: None, raw_tcb: Some(raw) };
     let selected = identity.platforms.certificate(&asked, raw).await?;
-    Ok(reply(&selected.certificate, &selected.set))
+    let of_azure = query.get("api-version")?.is_some_and(|version| version == JSON_API_VERSION);
+    let answer = if of_azure { azure_reply } else { reply };
+    Ok(answer(&selected.certificate, &selected.set))
 }
 
 /// `pckcerts`: every certificate of a platform.
@@ -128,6 +132,16 @@ fn encrypted_ppid(query: &Query<'_>) -> Result<Option<Vec<u8>>, Refusal> {
 
 fn reply(certificate: &PckCertificate, set: &PckSet) -> Reply {
     with_set(Reply::of(PEM, certificate.pem.to_string()), set).with("SGX-TCBm", &certificate.tcbm())
+}
+
+/// Without the headers that say the same: Intel's library reads the members only where there are none.
+fn azure_reply(certificate: &PckCertificate, set: &PckSet) -> Reply {
+    let body = json!({
+        "pckCert": &*certificate.pem,
+        "sgx-Tcbm": certificate.tcbm(),
+        "sgx-Pck-Certificate-Issuer-Chain": header_chain(&set.chain),
+    });
+    Reply::of("application/json", body.to_string())
 }
 
 fn with_set(reply: Reply, set: &PckSet) -> Reply {
