@@ -14,7 +14,7 @@ help:
 	@echo 'make test-doc      documentation, warnings denied'
 	@echo 'make test-wasm     the verifying crates compile for wasm32-unknown-unknown'
 	@echo 'make test-rust     all Rust tests'
-	@echo 'make test-clients  Python and JavaScript clients against a running service; LEG=jose runs one leg'
+	@echo 'make test-clients  Python, JavaScript and Rust clients against a running service; LEG=jose runs one leg'
 	@echo 'make test-fuzz     every fuzz target for a few seconds'
 	@echo 'make bench         benchmarks beside their peers; writes target/bench.json'
 	@echo 'make setup         install the packages and tools that the above need, and do nothing else'

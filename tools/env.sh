@@ -28,6 +28,10 @@ javascript_clients() {
   echo "$ASSAY_TOOLS/clients-javascript-$(fingerprint "$ROOT/tests/clients/package-lock.json")"
 }
 
+identity_clients() {
+  echo "$ASSAY_TOOLS/clients-rust-$(fingerprint "$ROOT/tests/identity-clients/Cargo.lock")"
+}
+
 fingerprint() { # FILE
   sha256sum "$1" | cut -c1-16
 }

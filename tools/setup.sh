@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the checks need: packages by apt-get where they are missing, everything else into one cached folder.
-# Usage: tools/setup.sh [packages|cargo-deny|cargo-fuzz|wasm|clients|all]...
+# Usage: tools/setup.sh [packages|cargo-deny|cargo-fuzz|wasm|clients|identity-clients|all]...
 # Exit 77: this machine cannot have that part, and the message says why.
 set -euo pipefail
 # shellcheck source=tools/env.sh
 . "$(dirname "$0")/env.sh"
 
 main() {
-  if [ "${1:-all}" = all ]; then set -- packages cargo-deny cargo-fuzz clients wasm; fi
+  if [ "${1:-all}" = all ]; then set -- packages cargo-deny cargo-fuzz clients identity-clients wasm; fi
   mkdir -p "$ASSAY_TOOLS"
   # Two runs on one machine share the folder: the second waits, then finds everything in place.
   exec 9>"$ASSAY_TOOLS/.lock"
@@ -22,6 +22,7 @@ main() {
       cargo-fuzz) c_compiler; cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
       wasm) c_compiler; wasm_compiler ;;
       clients) python_client_packages; javascript_client_packages ;;
+      identity-clients) c_compiler; openssl_headers; mbedtls_tools; fetch_identity_clients ;;
       *) echo "setup: unknown part \`$part\`" >&2; exit 2 ;;
     esac
   done
@@ -143,6 +144,19 @@ javascript_client_packages() {
   cp "$ROOT/tests/clients/package.json" "$ROOT/tests/clients/package-lock.json" "$ROOT/tests/clients/.npmrc" "$folder/"
   (cd "$folder" && npm ci --no-audit --no-fund --loglevel error)
   touch "$folder/.complete"
+}
+
+# One of the clients brings Mbed TLS: it is built by cmake, and libclang reads its headers.
+mbedtls_tools() {
+  local missing=()
+  command -v cmake >/dev/null || missing+=(cmake)
+  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang.so' >/dev/null || missing+=(libclang-dev)
+  apt_install "${missing[@]}"
+}
+
+fetch_identity_clients() {
+  CARGO_NET_RETRY=1 timeout 300 cargo fetch --quiet --locked --manifest-path "$ROOT/tests/identity-clients/Cargo.toml" ||
+    cannot_have identity-clients 'crates.io cannot be reached, and their sources are not all here'
 }
 
 newer_node() {

@@ -66,7 +66,7 @@ what() {
     doc) echo 'documentation, warnings denied' ;;
     wasm) echo 'the verifying crates compile for wasm32-unknown-unknown' ;;
     rust) echo 'all Rust tests' ;;
-    clients) echo 'Python and JavaScript clients against a running service' ;;
+    clients) echo 'Python, JavaScript and Rust clients against a running service' ;;
     fuzz) echo 'every fuzz target for a few seconds' ;;
   esac
 }
@@ -74,6 +74,7 @@ what() {
 step_fmt() {
   cargo fmt --all --check
   cargo fmt --check --manifest-path fuzz/Cargo.toml
+  cargo fmt --check --manifest-path tests/identity-clients/Cargo.toml
 }
 
 step_clippy() {
@@ -123,8 +124,23 @@ step_clients() {
     cargo build --workspace --bins --locked
     export ASSAY_BIN=$ROOT/target/debug/assay
   fi
+  case ${LEG:-identity} in identity) build_identity_clients ;; esac
   ASSAY_NODE=$(node_program) ASSAY_NODE_MODULES=$(javascript_clients)/node_modules PYTHONDONTWRITEBYTECODE=1 \
     "$(python_clients)/bin/python" tests/clients/run.py ${LEG:+"$LEG"}
+}
+
+# Minutes once; then only what changed. Without it the leg that needs it is skipped, and the others are not.
+build_identity_clients() {
+  local status=0 folder
+  tools/setup.sh identity-clients || status=$?
+  [ "$status" -ne "$SKIPPED" ] || return 0
+  [ "$status" -eq 0 ] || return "$status"
+  folder=$(identity_clients)
+  cargo build --quiet --locked --manifest-path tests/identity-clients/Cargo.toml --target-dir "$folder"
+  # Another checkout may build its own into the same folder while the leg runs.
+  mkdir -p target
+  cp "$folder/debug/assay-identity-clients" target/identity-clients
+  export ASSAY_IDENTITY_CLIENTS=$ROOT/target/identity-clients
 }
 
 step_fuzz() {

@@ -1,8 +1,9 @@
 """Starts a service with simulated silicon and runs real clients against it.
 
-Usage: run.py [LEG]...        legs: smoke smoke-isolated azure-python azure-js pyjwt jose (all of them)
+Usage: run.py [LEG]...        legs: smoke smoke-isolated azure-python azure-js pyjwt jose identity (all of them)
 
-Environment: ASSAY_BIN (target/debug/assay), ASSAY_NODE (node), ASSAY_NODE_MODULES (where npm put the JavaScript clients),
+Environment: ASSAY_BIN (target/debug/assay), ASSAY_IDENTITY_CLIENTS (the program of `tests/identity-clients`; without it that leg is
+skipped), ASSAY_NODE (node), ASSAY_NODE_MODULES (where npm put the JavaScript clients),
 ASSAY_SHARED or ASSAY_VECTORS (where the smoke script that comes with the vectors is found; without either it is skipped).
 """
 
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import identity
 from certificates import write_signer
 from service import Service
 
@@ -69,6 +71,7 @@ def prepare(service, scratch):
     made = {name: write_signer(signers, name) for name in ("first", "second", "stranger")}
     made["ec"] = write_signer(signers, "ec", "ec")
     case = {
+        "binary": service.binary,
         "base": service.url,
         "isolated": service.create_provider("iso", "--isolated", made["first"]["certificate"]),
         "oidc": {name: service.create_provider(name.lower(), "--algorithm", name) for name in ALGORITHMS},
@@ -123,6 +126,15 @@ def smoke_script():
     return next((script for script in scripts if script.is_file()), None)
 
 
+def identity_clients(case):
+    """With a service of its own, which has vendors to ask."""
+    if "ASSAY_IDENTITY_CLIENTS" not in os.environ:
+        print("!!! SKIPPED: ASSAY_IDENTITY_CLIENTS does not say where the program of tests/identity-clients is", flush=True)
+        return None
+    with tempfile.TemporaryDirectory(prefix="assay-identity-clients-") as scratch:
+        return identity.run(case["binary"], os.environ["ASSAY_IDENTITY_CLIENTS"], pathlib.Path(scratch))
+
+
 def python(script):
     return lambda case: run([sys.executable, str(HERE / script), case["file"]])
 
@@ -154,6 +166,7 @@ LEGS = {
     "azure-js": javascript("js_sdk.mjs"),
     "pyjwt": python("oidc.py"),
     "jose": javascript("oidc.mjs"),
+    "identity": identity_clients,
 }
 
 if __name__ == "__main__":

@@ -26,13 +26,14 @@ class Service:
         self.url = f"https://localhost:{port}"
         self.ca = self.data / "tls" / "ca.pem"
         self.token_file = self.data / "dev" / "admin.token"
+        self.options = []
         # Beside the data folder, which the service makes itself, for its owner only.
         self.log = self.data.with_suffix(".log")
 
     def __enter__(self):
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [self.binary, "serve", "--dev", "--data", str(self.data), "--listen", self.listen],
+                [self.binary, "serve", "--dev", "--data", str(self.data), "--listen", self.listen, *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -23,7 +23,7 @@ const ENCRYPTED_PPID: usize = 384;
 /// Largest manifest (Intel's client, `PLATFORM_MANIFEST_SIZE`).
 pub(super) const MAX_MANIFEST: usize = 53_000;
 
-/// `pckcert`: by QE ID for nodes, as PCCS has it; by encrypted PPID, as PCS has it.
+/// `pckcert`: by QE ID for nodes, as PCCS and Azure's cache have it; by encrypted PPID, as PCS has it.
 pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
     let (certificate, set) = select(identity, query).await?;
     // Azure's client says so, and reads JSON from whatever cache it is pointed to.

@@ -221,7 +221,11 @@ impl PlatformSpec {
             pce_svn,
             ppid: None,
             platform_instance_id: None,
-            sgx_type: SgxType::Scalable,
+            // As genuine certificates have it: the type says which fields follow it, and parsers demand those.
+            sgx_type: match ca {
+                Ca::Platform => SgxType::Scalable,
+                Ca::Processor => SgxType::Standard,
+            },
             configuration: Some(Configuration {
                 dynamic_platform: false,
                 cached_keys: true,

@@ -246,6 +246,33 @@ async fn after_a_recovery_certificates_are_fetched_anew_with_the_manifest() {
 }
 
 #[tokio::test]
+async fn azures_clients_are_answered_in_json() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::UpToDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::UpToDate]));
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked).await.unwrap();
+    let url = url(TcbStatus::UpToDate);
+    let plain = get(&identity, &url).await;
+    let reply = get(&identity, &format!("{url}&api-version=2021-07-22-preview")).await;
+    assert_eq!(reply.status, 200);
+    assert!(header(&reply, "content-type").starts_with("application/json"));
+    for name in ["sgx-pck-certificate-issuer-chain", "sgx-tcbm"] {
+        assert_eq!(header(&reply, name), header(&plain, name), "Intel's client takes the headers");
+    }
+    let expected = json!({
+        "pckCert": std::str::from_utf8(&plain.body).unwrap(),
+        "sgx-Tcbm": plain.headers["sgx-tcbm"].to_str().unwrap(),
+        "sgx-Pck-Certificate-Issuer-Chain": plain.headers["sgx-pck-certificate-issuer-chain"].to_str().unwrap(),
+        "cacheMaxAge": "86400",
+    });
+    assert_eq!(serde_json::from_slice::<Value>(&reply.body).unwrap(), expected);
+    let older = get(&identity, &format!("{url}&api-version=2018-10-01-preview")).await;
+    assert_eq!((older.body, older.headers), (plain.body, plain.headers), "older ones read headers");
+}
+
+#[tokio::test]
 async fn requests_as_pcs_takes_them() {
     let world = World::new();
     world.publish(&world.collateral(18, world.now), Track::Standard);
