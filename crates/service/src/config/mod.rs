@@ -21,6 +21,7 @@ use crate::egress::AllowEntry;
 use crate::keys::MasterKeySource;
 
 pub(crate) use build::{is_below, tcb_statuses};
+pub(crate) use collateral::SIMULATED;
 pub use collateral::{CollateralConfig, CollateralMode, NetworkConfig, UpstreamConfig, UpstreamSource};
 pub use error::{ConfigError, Origin, Problem};
 
