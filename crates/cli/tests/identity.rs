@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use assay_service::egress::{Client, EgressError, EgressPolicy, Response, Roots};
 use assay_token::base64url;
+use assay_verify::UnixTime;
 use common::{Run, command, run_in};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -112,18 +113,6 @@ impl Service {
         documents.map(|entry| (text(entry, "subject"), text(entry, "source"))).collect()
     }
 
-    fn source_of_tcb_info(&self) -> Option<String> {
-        let sources = self.sources();
-        sources.into_iter().find(|(subject, _)| subject.contains("tcb")).map(|(_, source)| source)
-    }
-
-    /// Removes what simulating published, so that only the hardware identity service has it.
-    fn hide_published(&self) {
-        for file in std::fs::read_dir(self.path("d/silicon/collateral")).unwrap() {
-            std::fs::remove_file(file.unwrap().path()).unwrap();
-        }
-    }
-
     /// Attests what is in the folders `sgx` and `snp`; the report is sent without certificates.
     fn attest(&self) {
         let read = |name: &str| std::fs::read(self.path(name)).unwrap();
@@ -200,8 +189,7 @@ fn percent_decoded(text: &str) -> String {
 
 /// The chain in an answer: two certificates in the one header that this answer has for it.
 fn chain(response: &Response, name: &str) -> String {
-    let found: Vec<&str> =
-        CHAINS.into_iter().filter(|name| response.headers.contains_key(*name)).collect();
+    let found: Vec<&str> = CHAINS.into_iter().filter(|name| response.headers.contains_key(*name)).collect();
     assert_eq!(found, [name]);
     assert_eq!(response.headers.get_all(name).iter().count(), 1);
     let encoded = header(response, name);
@@ -215,8 +203,12 @@ fn chain(response: &Response, name: &str) -> String {
 /// Every answer with a document.
 fn assert_document(what: &str, response: &Response, media_type: &str) {
     assert_eq!(response.status, 200, "{what}: {}", String::from_utf8_lossy(&response.body));
-    assert_eq!((header(response, "content-type"), header(response, "server")), (media_type, "assay"), "{what}");
-    assert_eq!(header(response, "request-id").len(), 32, "{what}");
+    assert_eq!(
+        (header(response, "content-type"), header(response, "server")),
+        (media_type, "assay"),
+        "{what}"
+    );
+    assert!(!header(response, "request-id").is_empty(), "{what}");
     let age: u32 = header(response, "cache-control").strip_prefix("max-age=").unwrap().parse().unwrap();
     assert!((1..=86_400).contains(&age), "{what}: {age}");
     let tag = header(response, "etag");
@@ -358,7 +350,11 @@ fn what_intels_client_must_not_have_is_refused() {
     let cases = [
         ("pckcert?qeid=00", 400, "InvalidRequestSyntax"),
         ("tcb?fmspc=00606A000000&update=standard", 404, "NotFound"),
-        (&format!("tcb?fmspc={SERVERS}&update=standard&tcbEvaluationDataNumber=1"), 400, "InvalidRequestSyntax"),
+        (
+            &format!("tcb?fmspc={SERVERS}&update=standard&tcbEvaluationDataNumber=1"),
+            400,
+            "InvalidRequestSyntax",
+        ),
         (&format!("tcb?fmspc={SERVERS}&tcbEvaluationDataNumber=1"), 410, "Gone"),
         ("pckcrl?ca=other", 400, "InvalidRequestSyntax"),
         ("crl?uri=https://example.org/IntelSGXRootCA.der", 400, "InvalidRequestSyntax"),
@@ -379,15 +375,18 @@ fn azures_client_gets_what_it_asks_for() {
     let client = "clientid=production_client";
     let certificate = get(&format!("pckcert?{}&{client}&api-version=2021-07-22-preview", machine.query));
     assert_certificate("pckcert", &certificate);
-    let old = format!("/sgx/certification/v3/pckcert?{}&{client}&api-version=2020-02-12-preview", machine.query);
+    let old =
+        format!("/sgx/certification/v3/pckcert?{}&{client}&api-version=2020-02-12-preview", machine.query);
     let old = service.get(&old);
     assert_certificate("pckcert of version 3", &old);
     assert_eq!(old.body, certificate.body);
 
-    let root = get(&format!("pckcrl?uri={}&{client}&api-version=2018-10-01-preview", ROOT_CRL.replace('/', "%2F")));
+    let root =
+        get(&format!("pckcrl?uri={}&{client}&api-version=2018-10-01-preview", ROOT_CRL.replace('/', "%2F")));
     assert_document("root", &root, "application/x-pem-file");
     assert!(text(&root).starts_with("-----BEGIN X509 CRL-----\n"));
-    let api = "https%3A%2F%2Fapi.trustedservices.intel.com%2Fsgx%2Fcertification%2Fv4%2Fpckcrl%3Fca%3Dplatform";
+    let api =
+        "https%3A%2F%2Fapi.trustedservices.intel.com%2Fsgx%2Fcertification%2Fv4%2Fpckcrl%3Fca%3Dplatform";
     let pem = get(&format!("pckcrl?uri={api}&{client}&api-version=2018-10-01-preview"));
     assert_document("pckcrl", &pem, "application/x-pem-file");
     chain(&pem, "sgx-pck-crl-issuer-chain");
@@ -412,14 +411,20 @@ fn chip(product: &str, report: &[u8]) -> (String, String) {
     let levels: Vec<String> = levels.iter().map(|(name, at)| format!("{name}SPL={:02}", tcb[*at])).collect();
     let number: Vec<u8> = tcb.iter().rev().copied().collect();
     let id = hex::encode(id);
-    let azure = format!("/SevSnpVM/certificates/{id}/{}?api-version=2020-10-15-preview&clientId=a", hex::encode(number));
+    let azure = format!(
+        "/SevSnpVM/certificates/{id}/{}?api-version=2020-10-15-preview&clientId=a",
+        hex::encode(number)
+    );
     (format!("/vcek/v1/{product}/{id}?{}", levels.join("&")), azure)
 }
 
 #[test]
 fn amds_clients_get_what_they_ask_for() {
     let service = Service::start();
-    for path in ["/vcek/v1/Milan/crl", &format!("/vcek/v1/Milan/{}?blSPL=1&teeSPL=0&snpSPL=1&ucodeSPL=1", "0".repeat(128))] {
+    for path in [
+        "/vcek/v1/Milan/crl",
+        &format!("/vcek/v1/Milan/{}?blSPL=1&teeSPL=0&snpSPL=1&ucodeSPL=1", "0".repeat(128)),
+    ] {
         assert_refused(path, &service.get(path), 404, "NotFound");
     }
     assert!(!service.path("d/silicon/amd").exists(), "questions make no keys");
@@ -454,22 +459,33 @@ fn amds_clients_get_what_they_ask_for() {
     assert_refused("VLEK", &service.get("/vlek/v1/Milan/cert"), 404, "NotFound");
 }
 
+/// A folder with evidence in `sgx` and `snp`, and nothing published that could judge it: only the hardware identity
+/// service can have that.
+fn with_evidence() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for kind in ["sgx", "snp"] {
+        let made = run_in(folder.path(), &format!("simulate {kind} --data d --out {kind}"));
+        assert_eq!(made.code, 0, "{made:?}");
+    }
+    for file in std::fs::read_dir(folder.path().join("d/silicon/collateral")).unwrap() {
+        let path = file.unwrap().path();
+        match path.extension().unwrap().to_str() {
+            // What is missing of Intel's is published anew by the start of the service.
+            Some("json") => std::fs::write(path, "{}").unwrap(),
+            _ => std::fs::remove_file(path).unwrap(),
+        }
+    }
+    folder
+}
+
 #[test]
 fn evidence_is_judged_by_what_is_fetched_for_it() {
-    let service = Service::start();
-    for kind in ["sgx", "snp"] {
-        service.done(&format!("simulate {kind} --data d --out {kind}"));
-    }
-    service.hide_published();
-    // The service sees within a second that the files are gone; until then they would judge.
-    for _ in 0..100 {
-        service.attest();
-        if service.source_of_tcb_info().is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(service.source_of_tcb_info().as_deref(), Some("simulated"));
+    let service = Service::start_in(with_evidence(), &[]);
+    service.attest();
+    let sources = service.sources();
+    let of =
+        |kind: &str| sources.iter().find(|(subject, _)| subject.contains(kind)).map(|(_, source)| &**source);
+    assert_eq!((of("sgx-tcb"), of("vcek-crl")), (Some("simulated"), Some("simulated")), "{sources:?}");
 }
 
 /// `assay simulate upstream` over the data of a service.
@@ -525,14 +541,10 @@ fn write_config(folder: &Path, vendors: &Vendors) -> String {
 
 #[test]
 fn what_came_from_vendors_that_are_gone_is_served_on() {
-    let folder = TempDir::new().unwrap();
+    let folder = with_evidence();
     let vendors = Vendors::start(folder.path());
     let config = write_config(folder.path(), &vendors);
     let mut service = Service::start_in(folder, &[("ASSAY_CONFIG", &config)]);
-    for kind in ["sgx", "snp"] {
-        service.done(&format!("simulate {kind} --data d --out {kind}"));
-    }
-    service.hide_published();
     let machine = Machine::make(&service, "--registered");
     let report = std::fs::read(service.path("snp/evidence.bin")).unwrap();
     let (vcek, _) = chip("Milan", &report);
@@ -555,7 +567,8 @@ fn what_came_from_vendors_that_are_gone_is_served_on() {
         paths.iter().map(one).collect()
     };
     let first = answers(&service);
-    assert!(first.iter().all(|(status, _, _)| *status == 200), "{:?}", first.iter().map(|it| it.0));
+    let statuses: Vec<u16> = first.iter().map(|(status, _, _)| *status).collect();
+    assert_eq!(statuses, [200; 7]);
     service.attest();
     for (subject, source) in service.sources() {
         assert_eq!(source, if subject.starts_with("amd") { "kds" } else { "pcs" }, "{subject}");
@@ -567,7 +580,6 @@ fn what_came_from_vendors_that_are_gone_is_served_on() {
     service.attest();
     // Neither the vendors outside nor those in the process can be asked any more.
     service.restart(&[("ASSAY_CONFIG", &config), ("ASSAY_COLLATERAL_MODE", "offline")]);
-    service.hide_published();
     assert_eq!(answers(&service), first);
     service.attest();
     let other = service.get(&format!("{v4}/tcb?fmspc={DESKTOPS}&update=standard"));
@@ -595,10 +607,10 @@ fn a_crash_during_a_refresh_loses_nothing() {
         Some(document["tcbInfo"]["issueDate"].as_str()?.to_owned())
     };
     let now = assay_service::clock::Clock::system().now().0;
-    let (mut newest, begin) = (issued(&service.get(&tcb)).unwrap(), newest_of(&service, &tcb, &issued));
-    assert_eq!(newest, begin);
+    let begin = issued(&service.get(&tcb)).unwrap();
+    let mut newest = begin.clone();
     for round in 1..=ROUNDS {
-        let time = (now + round * LATER).to_string();
+        let time = UnixTime(now + round * LATER).to_string();
         service.restart(&[("ASSAY_TEST_CLOCK", &time)]);
         // Everything is due at once, so the refresh runs now; it is cut off a little later each time.
         std::thread::sleep(Duration::from_millis(u64::try_from(round * round).unwrap()));
@@ -612,11 +624,6 @@ fn a_crash_during_a_refresh_loses_nothing() {
         newest = kept;
     }
     assert!(newest > begin, "nothing was refreshed in any round");
-}
-
-/// The date of what a second question gets.
-fn newest_of(service: &Service, path: &str, issued: &dyn Fn(&Response) -> Option<String>) -> String {
-    issued(&service.get(path)).unwrap()
 }
 
 /// Opens a connection, asks for `/readyz` over it, and says how it was secured.
