@@ -10,22 +10,22 @@
 )]
 
 mod common;
+#[path = "common/served.rs"]
+mod served;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_service::egress::{Client, EgressError, EgressPolicy, Response, Roots};
-use assay_token::base64url;
+use assay_service::egress::Response;
 use assay_verify::UnixTime;
-use common::{Run, command, run_in};
+use common::run_in;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore};
 use serde_json::{Value, json};
+use served::{Service, Vendors, write_config};
 use tempfile::TempDir;
 
 /// Families of the simulated Intel: servers, and machines with one processor.
@@ -40,133 +40,6 @@ const CHAINS: [&str; 5] = [
     "sgx-enclave-identity-issuer-chain",
     "tcb-evaluation-data-numbers-issuer-chain",
 ];
-
-/// `assay serve --dev` in a folder of its own; its data are in `d`.
-struct Service {
-    folder: TempDir,
-    child: Child,
-    url: String,
-}
-
-impl Service {
-    fn start() -> Self {
-        Self::start_in(TempDir::new().unwrap(), &[])
-    }
-
-    fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
-        let (child, url) = serve(folder.path(), settings);
-        Self { folder, child, url }
-    }
-
-    /// Ends it as a crash does, and starts it again in the same folder.
-    fn restart(&mut self, settings: &[(&str, &str)]) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self.url) = serve(self.folder.path(), settings);
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Run {
-        run_in(self.folder.path(), line)
-    }
-
-    /// Runs a command that must succeed.
-    fn done(&self, line: &str) {
-        let done = self.run(line);
-        assert_eq!(done.code, 0, "{line}: {done:?}");
-    }
-
-    fn get(&self, path: &str) -> Response {
-        self.get_with(path, &[])
-    }
-
-    fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
-        self.try_get(path, headers).unwrap()
-    }
-
-    fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> Result<Response, EgressError> {
-        let (client, url) = (self.client(), format!("{}{path}", self.url));
-        runtime().block_on(async { client.get(&url, headers).await })
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Response {
-        let (client, url) = (self.client(), format!("{}{path}", self.url));
-        let headers = [("content-type", "application/json")];
-        runtime().block_on(async { client.post(&url, &headers, body.to_string().into()).await }).unwrap()
-    }
-
-    fn client(&self) -> Client {
-        client(&self.path("d/tls/ca.pem"))
-    }
-
-    /// What is held: from whom which document came.
-    fn sources(&self) -> Vec<(String, String)> {
-        let token = std::fs::read_to_string(self.path("d/dev/admin.token")).unwrap();
-        let bearer = format!("Bearer {}", token.trim());
-        let listed = self.get_with("/v1/collateral", &[("authorization", &bearer)]);
-        let listed: Value = serde_json::from_slice(&listed.body).unwrap();
-        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
-        let documents = listed["documents"].as_array().unwrap().iter();
-        documents.map(|entry| (text(entry, "subject"), text(entry, "source"))).collect()
-    }
-
-    /// Attests what is in the folders `sgx` and `snp`; the report is sent without certificates.
-    fn attest(&self) {
-        let read = |name: &str| std::fs::read(self.path(name)).unwrap();
-        let sgx: Value = serde_json::from_slice(&read("sgx/request.json")).unwrap();
-        let mut snp: Value = serde_json::from_slice(&read("snp/request.json")).unwrap();
-        let report = json!({"SnpReport": base64url::encode(&read("snp/evidence.bin"))});
-        snp["report"] = base64url::encode(report.to_string().as_bytes()).into();
-        for (route, body) in [("SgxEnclave", sgx), ("SevSnpVm", snp)] {
-            let answer = self.post(&format!("/attest/{route}?api-version=2022-08-01"), &body);
-            assert_eq!(answer.status, 200, "{route}: {}", String::from_utf8_lossy(&answer.body));
-            let answer: Value = serde_json::from_slice(&answer.body).unwrap();
-            assert_eq!(answer["token"].as_str().unwrap().split('.').count(), 3, "{route}");
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Starts the service and waits until its address is in its folder.
-fn serve(folder: &Path, settings: &[(&str, &str)]) -> (Child, String) {
-    let url = folder.join("d/dev/url");
-    let _ = std::fs::remove_file(&url);
-    let log = std::fs::File::create(folder.join("log")).unwrap();
-    let mut serve = command(["serve", "--dev", "--data", "d", "--listen", "127.0.0.1:0"]);
-    let serve = serve.envs(settings.iter().copied()).current_dir(folder).stdin(Stdio::null()).stderr(log);
-    let mut child = serve.spawn().unwrap();
-    let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-    for _ in 0..1200 {
-        if let Ok(text) = std::fs::read_to_string(&url)
-            && text.ends_with('\n')
-        {
-            return (child, text.trim().to_owned());
-        }
-        assert!(child.try_wait().unwrap().is_none(), "{}", log());
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    panic!("the service did not start: {}", log());
-}
-
-fn client(ca: &Path) -> Client {
-    let policy = EgressPolicy { allow_loopback: true, ..EgressPolicy::default() };
-    Client::new(policy, Roots::none().with_pem(&std::fs::read(ca).unwrap()).unwrap()).unwrap()
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers.get(name).unwrap_or_else(|| panic!("{name} is missing")).to_str().unwrap()
@@ -261,39 +134,20 @@ fn assert_certificate(what: &str, response: &Response) {
 }
 
 #[test]
-fn intels_client_gets_all_that_it_asks_for() {
+fn intels_client_gets_certificates_and_lists() {
     let service = Service::start();
     let machine = Machine::make(&service, "--registered");
     let sgx = |rest: &str| service.get(&format!("/sgx/certification/v4/{rest}"));
-    let tdx = |rest: &str| service.get(&format!("/tdx/certification/v4/{rest}"));
-    let certificate = sgx(&format!("pckcert?{}", machine.query));
-    assert_certificate("pckcert", &certificate);
+    assert_certificate("pckcert", &sgx(&format!("pckcert?{}", machine.query)));
     assert_certificate("custom", &sgx(&format!("pckcert?{}&region=a%2Fb&token=x+y", machine.query)));
 
-    let pck_crl = sgx("pckcrl?ca=platform");
-    assert_document("pckcrl", &pck_crl, "application/x-pem-file");
-    let pck_crl_chain = chain(&pck_crl, "sgx-pck-crl-issuer-chain");
+    let hexadecimal = sgx("pckcrl?ca=platform");
+    assert_document("pckcrl", &hexadecimal, "application/x-pem-file");
     let der = sgx("pckcrl?ca=platform&encoding=der");
     assert_document("pckcrl, DER", &der, "application/pkix-crl");
-    assert_eq!(hex::decode(text(&pck_crl)).unwrap(), der.body);
-
-    let info = sgx(&format!("tcb?fmspc={SERVERS}&update=standard"));
-    assert_document("tcb", &info, "application/json");
-    let info_chain = chain(&info, "tcb-info-issuer-chain");
-    let of_tdx = tdx(&format!("tcb?fmspc={SERVERS}&update=standard"));
-    assert_document("tcb of TDX", &of_tdx, "application/json");
-    for (id, document) in [("SGX", &info), ("TDX", &of_tdx)] {
-        let signed: Value = serde_json::from_str(signed(document, "tcbInfo").0).unwrap();
-        assert_eq!((&signed["id"], &signed["fmspc"]), (&id.into(), &SERVERS.into()));
-    }
-
-    let identity = sgx("qe/identity?update=standard");
-    let others = [tdx("qe/identity?update=standard"), sgx("qve/identity?update=standard")];
-    for (id, document) in ["QE", "TD_QE", "QVE"].into_iter().zip([&identity].into_iter().chain(&others)) {
-        assert_document(id, document, "application/json");
-        chain(document, "sgx-enclave-identity-issuer-chain");
-        let signed: Value = serde_json::from_str(signed(document, "enclaveIdentity").0).unwrap();
-        assert_eq!(signed["id"], id);
+    assert_eq!(hex::decode(text(&hexadecimal)).unwrap(), der.body);
+    for list in [&hexadecimal, &der] {
+        chain(list, "sgx-pck-crl-issuer-chain");
     }
 
     let root = sgx("rootcacrl");
@@ -302,23 +156,50 @@ fn intels_client_gets_all_that_it_asks_for() {
     assert_document("crl", &by_address, "application/pkix-crl");
     assert_eq!(hex::decode(text(&root)).unwrap(), by_address.body);
     assert!(CHAINS.iter().all(|name| !root.headers.contains_key(*name)));
-    let custom = sgx(&format!("tcb?fmspc={SERVERS}&update=standard&customParameter=dGNi%2B%2F%3D"));
-    assert_eq!((custom.status.as_u16(), custom.body), (200, info.body.clone()));
-    let kept = service.get_with(
-        &format!("/sgx/certification/v4/tcb?fmspc={SERVERS}"),
-        &[("if-none-match", header(&info, "etag"))],
-    );
-    assert_eq!((kept.status.as_u16(), kept.body.len()), (304, 0));
-    assert!(service.sources().iter().all(|(_, source)| source == "simulated"), "{:?}", service.sources());
+    let sources = service.sources();
+    assert!(sources.len() == 3 && sources.iter().all(|(_, source)| source == "simulated"), "{sources:?}");
+}
 
-    // What Intel's verifier would make of it.
-    let ((tcb_info, tcb_info_signature), (qe_identity, qe_identity_signature)) =
-        (signed(&info, "tcbInfo"), signed(&identity, "enclaveIdentity"));
+#[test]
+fn intels_client_gets_signed_documents() {
+    let service = Service::start();
+    let get = |tee: &str, rest: &str| service.get(&format!("/{tee}/certification/v4/{rest}"));
+    for (tee, id) in [("sgx", "SGX"), ("tdx", "TDX")] {
+        let info = get(tee, &format!("tcb?fmspc={SERVERS}&update=standard"));
+        assert_document(tee, &info, "application/json");
+        chain(&info, "tcb-info-issuer-chain");
+        let read: Value = serde_json::from_str(signed(&info, "tcbInfo").0).unwrap();
+        assert_eq!((&read["id"], &read["fmspc"]), (&id.into(), &SERVERS.into()));
+    }
+    for (tee, rest, id) in [("sgx", "qe", "QE"), ("tdx", "qe", "TD_QE"), ("sgx", "qve", "QVE")] {
+        let identity = get(tee, &format!("{rest}/identity?update=standard"));
+        assert_document(id, &identity, "application/json");
+        chain(&identity, "sgx-enclave-identity-issuer-chain");
+        let read: Value = serde_json::from_str(signed(&identity, "enclaveIdentity").0).unwrap();
+        assert_eq!(read["id"], id);
+    }
+    let plain = get("sgx", &format!("tcb?fmspc={SERVERS}&update=standard"));
+    let custom = get("sgx", &format!("tcb?fmspc={SERVERS}&update=standard&customParameter=dGNi%2B%2F%3D"));
+    assert_eq!((custom.status.as_u16(), custom.body), (200, plain.body.clone()));
+    let path = format!("/sgx/certification/v4/tcb?fmspc={SERVERS}");
+    let known = service.get_with(&path, &[("if-none-match", header(&plain, "etag"))]);
+    assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
+}
+
+#[test]
+fn what_intels_client_gets_judges_a_quote() {
+    let service = Service::start();
+    service.done("simulate sgx --data d --out e");
+    let sgx = |rest: &str| service.get(&format!("/sgx/certification/v4/{rest}"));
+    let (pck_crl, root) = (sgx("pckcrl?ca=platform"), sgx("rootcacrl"));
+    let (info, identity) = (sgx(&format!("tcb?fmspc={SERVERS}")), sgx("qe/identity"));
+    let (tcb_info, tcb_info_signature) = signed(&info, "tcbInfo");
+    let (qe_identity, qe_identity_signature) = signed(&identity, "enclaveIdentity");
     let collateral = json!({
-        "pck_crl_issuer_chain": pck_crl_chain,
+        "pck_crl_issuer_chain": chain(&pck_crl, "sgx-pck-crl-issuer-chain"),
         "pck_crl": text(&pck_crl),
         "root_ca_crl": text(&root),
-        "tcb_info_issuer_chain": info_chain,
+        "tcb_info_issuer_chain": chain(&info, "tcb-info-issuer-chain"),
         "tcb_info": tcb_info,
         "tcb_info_signature": tcb_info_signature,
         "qe_identity_issuer_chain": chain(&identity, "sgx-enclave-identity-issuer-chain"),
@@ -326,7 +207,6 @@ fn intels_client_gets_all_that_it_asks_for() {
         "qe_identity_signature": qe_identity_signature,
     });
     std::fs::write(service.path("collateral.json"), collateral.to_string()).unwrap();
-    service.done("simulate sgx --data d --out e");
     let judged = service.run("verify sgx e/evidence.bin --collateral collateral.json --data d --format json");
     assert_eq!((judged.code, &judged.json()["outcome"]), (0, &json!("genuine")), "{judged:?}");
 }
@@ -488,57 +368,6 @@ fn evidence_is_judged_by_what_is_fetched_for_it() {
     assert_eq!((of("sgx-tcb"), of("vcek-crl")), (Some("simulated"), Some("simulated")), "{sources:?}");
 }
 
-/// `assay simulate upstream` over the data of a service.
-struct Vendors {
-    child: Child,
-    url: String,
-}
-
-impl Vendors {
-    fn start(folder: &Path) -> Self {
-        let upstream = command(["simulate", "upstream", "--data", "d"])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut child = upstream.unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let line: Value = serde_json::from_str(&line).expect("one line of JSON");
-        Self { child, url: line["url"].as_str().unwrap().to_owned() }
-    }
-
-    /// How often they were asked for a path.
-    fn asked(&self, service: &Service, route: &str) -> u64 {
-        let (client, url) = (service.client(), format!("{}/requests", self.url));
-        let counts = runtime().block_on(async { client.get(&url, &[]).await }).unwrap();
-        let counts: Value = serde_json::from_slice(&counts.body).unwrap();
-        counts[route].as_u64().unwrap_or(0)
-    }
-}
-
-impl Drop for Vendors {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A configuration in which these vendors are Intel and AMD.
-fn write_config(folder: &Path, vendors: &Vendors) -> String {
-    let (url, file) = (&vendors.url, folder.join("assay.toml"));
-    let ca = folder.join("d/tls/ca.pem");
-    let common = format!("ca_file = {ca:?}\nretries = 0\nrequests_per_second = 1000\nburst = 1000\n");
-    let text = format!(
-        "[egress]\nallow = [{allow:?}]\n\
-         [[collateral.upstreams]]\nkind = \"pcs\"\nurl = {url:?}\nroot_crl_url = \"{url}/IntelSGXRootCA.der\"\n{common}\
-         [[collateral.upstreams]]\nkind = \"kds\"\nurl = {url:?}\n{common}",
-        allow = url.strip_prefix("https://").unwrap(),
-    );
-    std::fs::write(&file, text).unwrap();
-    file.to_str().unwrap().to_owned()
-}
-
 #[test]
 fn what_came_from_vendors_that_are_gone_is_served_on() {
     let folder = with_evidence();
@@ -550,8 +379,9 @@ fn what_came_from_vendors_that_are_gone_is_served_on() {
     let (vcek, _) = chip("Milan", &report);
     let v4 = "/sgx/certification/v4";
     let paths = [
-        format!("{v4}/pckcert?{}", machine.query),
+        // First, or certificates are asked for anew by the next pass of the refresh, as chosen without it.
         format!("{v4}/tcb?fmspc={SERVERS}&update=standard"),
+        format!("{v4}/pckcert?{}", machine.query),
         format!("{v4}/qe/identity?update=standard"),
         format!("{v4}/pckcrl?ca=platform"),
         format!("{v4}/rootcacrl"),
