@@ -10,8 +10,11 @@
 )]
 
 mod appraise;
+mod bare;
 mod client;
+mod collateral;
 mod floor;
+mod load;
 mod measure;
 mod policy;
 mod report;
@@ -24,6 +27,7 @@ mod token;
 mod verify;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -57,6 +61,12 @@ struct Arguments {
     /// Where the numbers go
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     out: PathBuf,
+    /// Serve as the floor of `collateral-get`; what started this process ends it
+    #[arg(long, value_name = "ADDR:PORT", requires = "bare_folder", hide = true)]
+    bare_listen: Option<SocketAddr>,
+    /// The folder of the service whose answer is repeated
+    #[arg(long, value_name = "DIR", requires = "bare_listen", hide = true)]
+    bare_folder: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -88,6 +98,9 @@ fn main() -> ExitCode {
 
 /// Measures group by group. A group that fails does not hide the numbers of the others, but the run fails.
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let (Some(address), Some(folder)) = (arguments.bare_listen, &arguments.bare_folder) {
+        return bare::serve(address, folder);
+    }
     let mut table = Table::default();
     let mut failures = Vec::new();
     for group in GROUPS {
@@ -113,7 +126,7 @@ struct Group {
     run: fn(&Arguments, &Table) -> Result<Vec<Row>, Failure>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group {
         title: "quote verification",
         cases: &verify::CASES,
@@ -132,18 +145,29 @@ const GROUPS: [Group; 6] = [
     },
     Group { title: "tokens", cases: &token::CASES, run: |arguments, _| token::rows(arguments.plan()) },
     Group { title: "the service", cases: &service::CASES, run: service_rows },
+    Group { title: "the hardware identity service", cases: &collateral::CASES, run: collateral_rows },
 ];
 
 fn service_rows(arguments: &Arguments, table: &Table) -> Result<Vec<Row>, Failure> {
-    let program = match (&arguments.assay, arguments.quick) {
-        (Some(program), _) => program.clone(),
-        (None, false) => server::build()?,
+    let Some(program) = program(arguments)? else { return Ok(Vec::new()) };
+    service::rows(arguments.plan(), &program, table, |case| arguments.wants(case))
+}
+
+fn collateral_rows(arguments: &Arguments, _: &Table) -> Result<Vec<Row>, Failure> {
+    let Some(program) = program(arguments)? else { return Ok(Vec::new()) };
+    collateral::rows(arguments.plan(), &program)
+}
+
+/// The program to measure as a service, if it is to be measured.
+fn program(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
+    match (&arguments.assay, arguments.quick) {
+        (Some(program), _) => Ok(Some(program.clone())),
+        (None, false) => server::build().map(Some),
         (None, true) => {
             note("SKIPPED: --quick measures the service only if --assay names its program")?;
-            return Ok(Vec::new());
+            Ok(None)
         }
-    };
-    service::rows(arguments.plan(), &program, table, |case| arguments.wants(case))
+    }
 }
 
 /// Talk goes to standard error; the table is data.

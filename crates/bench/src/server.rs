@@ -55,6 +55,18 @@ impl Server {
         command.env("ASSAY_LIMITS_REQUESTS_PER_SECOND_PER_SOURCE", "1000000");
         command.env("ASSAY_LIMITS_BURST", "1000000");
         command.args(["serve", "--dev", "--listen", &address.to_string(), "--data"]).arg(folder);
+        Self::spawn(command, address, folder).await
+    }
+
+    /// Starts hyper alone in a process of its own, over the folder of a service; see [`crate::bare`].
+    pub(crate) async fn bare(folder: &Path) -> Result<Self, Failure> {
+        let address = free_address()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--bare-listen", &address.to_string(), "--bare-folder"]).arg(folder);
+        Self::spawn(command, address, folder).await
+    }
+
+    async fn spawn(mut command: Command, address: SocketAddr, folder: &Path) -> Result<Self, Failure> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let start = Instant::now();
         let mut child = command.spawn()?;

@@ -1,7 +1,7 @@
 //! The service as its users meet it: processor time per request, time to start, memory.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use assay_silicon::amd::{Amd, ChipSpec};
 use assay_silicon::intel::{Intel, PlatformSpec};
@@ -9,11 +9,12 @@ use assay_token::{Algorithm, Expectations, Jwks, verify};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::measure::{Plan, micros};
+use crate::load::{CONNECTIONS, Calls, Speed, refused, speed};
+use crate::measure::Plan;
 use crate::report::{Goal, Row, Table};
 use crate::samples::{Evidence, evidence};
 use crate::server::Server;
@@ -73,8 +74,6 @@ struct Sent {
 
 /// Axum with a body of 16 KiB: measured once for the design, not in this run.
 const HTTP_MICROS: f64 = 18.0;
-/// Connections at once: enough to keep the service busy, so that it is measured at work and not at waking up.
-const CONNECTIONS: usize = 16;
 /// Quotes or reports.
 const COUNT: usize = 512;
 /// Memory is read when the work of starting is over.
@@ -120,33 +119,6 @@ fn attest_row(
     Ok(row.above(kind.floor, floor).promised(&[Goal::FloorTimes(1.3)]))
 }
 
-/// How quickly a service answers.
-#[derive(Clone, Copy, Debug)]
-struct Speed {
-    /// Processor time of the service for one request, in microseconds.
-    cpu_micros: f64,
-    /// Answers in a second of the clock.
-    per_second: f64,
-}
-
-impl Speed {
-    const NONE: Self = Self { cpu_micros: f64::INFINITY, per_second: 0.0 };
-
-    const fn best(self, other: Self) -> Self {
-        Self {
-            cpu_micros: self.cpu_micros.min(other.cpu_micros),
-            per_second: self.per_second.max(other.per_second),
-        }
-    }
-
-    fn note(self, case: &str) -> Result<(), Failure> {
-        let Self { cpu_micros, per_second } = self;
-        crate::note(&format!(
-            "{case}: {cpu_micros:.0} us of processor time; {per_second:.0} attestations per second with the client on the same machine"
-        ))
-    }
-}
-
 /// Processor time per request with ES256 and with RS256, in turns.
 async fn attest(plan: Plan, program: &Path, kind: &'static Kind) -> Result<[Speed; 2], Failure> {
     let mut services = Vec::new();
@@ -188,41 +160,13 @@ impl Service {
         Ok(service)
     }
 
-    /// Sends so many requests over all connections.
     async fn speed(&self, requests: u32) -> Result<Speed, Failure> {
-        let each = requests.div_ceil(u32::try_from(CONNECTIONS)?);
-        let mut connections = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
-            // Handshakes are done before the clock starts.
-            connections.push(self.server.connect().await?);
-        }
-        let (before, start) = (self.server.cpu_time()?, Instant::now());
-        let route = self.kind.route;
-        let mut clients = tokio::task::JoinSet::new();
-        for (number, mut connection) in connections.into_iter().enumerate() {
+        let calls = |number| {
             let own = self.requests.iter().skip(number).step_by(CONNECTIONS);
-            let bodies: Vec<Bytes> = own.map(|sent| sent.body.clone()).collect();
-            clients.spawn(async move {
-                let mut answered: u32 = 0;
-                for body in bodies.into_iter().cycle().take(usize::try_from(each).unwrap_or(0)) {
-                    let (status, answer) =
-                        connection.post(route, body).await.map_err(|error| error.to_string())?;
-                    if status != StatusCode::OK {
-                        return Err(refused(status, &answer));
-                    }
-                    answered = answered.saturating_add(1);
-                }
-                Ok(answered)
-            });
-        }
-        let mut answered: u32 = 0;
-        while let Some(client) = clients.join_next().await {
-            answered = answered.saturating_add(client??);
-        }
-        let taken = self.server.cpu_time()?.saturating_sub(before);
-        let elapsed = Instant::now().saturating_duration_since(start);
-        let answered = f64::from(answered);
-        Ok(Speed { cpu_micros: micros(taken) / answered, per_second: answered / elapsed.as_secs_f64() })
+            let bodies = own.map(|sent| sent.body.clone()).collect();
+            Calls { method: Method::POST, path: self.kind.route.to_owned(), bodies, answer: None }
+        };
+        speed(&self.server, requests, calls).await
     }
 
     /// One request as a relying party sees it: the token verifies with the published keys and speaks of this evidence.
@@ -248,10 +192,6 @@ impl Service {
         }
         Ok(())
     }
-}
-
-fn refused(status: StatusCode, answer: &[u8]) -> String {
-    format!("the service answered {status}: {}", String::from_utf8_lossy(answer))
 }
 
 fn sgx_requests(silicon: &Path) -> Result<Vec<Sent>, Failure> {

@@ -227,8 +227,8 @@ impl App {
         }
     }
 
-    /// Takes note of simulated silicon that was made since the last look: before evidence of that kind is judged, and
-    /// every second. Does nothing but under `--dev`.
+    /// Takes note of simulated silicon that was made since the last look: before evidence of that kind is judged or what AMD
+    /// signs is fetched, and every second. Does nothing but under `--dev`.
     pub(crate) fn look_for_silicon(&self) {
         match self.trust.look_again() {
             Ok(None) => {}
@@ -295,6 +295,7 @@ fn refresh_every(period: Duration, app: Weak<App>) {
     tokio::spawn(async move {
         loop {
             let Some(app) = app.upgrade() else { return };
+            app.look_for_silicon();
             app.identity.library.refresh().await;
             if let Err(error) = app.identity.platforms.refresh().await {
                 tracing::error!(%error, "platforms were not looked through");

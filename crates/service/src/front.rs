@@ -209,6 +209,9 @@ impl Front {
             query: parts.uri.query(),
             headers: &parts.headers,
         };
+        if path.is_amds() {
+            self.app.look_for_silicon();
+        }
         identity::answer(&self.app.identity, asked).await
     }
 

@@ -9,11 +9,17 @@ pub(crate) fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));
         } else {
-            encoded.push('%');
-            encoded.push_str(&hex::encode_upper([byte]));
+            push_escaped(&mut encoded, byte);
         }
     }
     encoded
+}
+
+/// By hand: it is done to each line of each chain that is given out, and formatting takes ten times as long.
+fn push_escaped(text: &mut String, byte: u8) {
+    let digit = |half: u8| char::from_digit(half.into(), 16).map(|digit| digit.to_ascii_uppercase());
+    text.push('%');
+    text.extend([digit(byte.div_euclid(16)), digit(byte.rem_euclid(16))].into_iter().flatten());
 }
 
 /// The converse; `None` for text that ends within an escape, has a bad one, or is not UTF-8. A plus sign stands for itself.
@@ -42,6 +48,7 @@ mod tests {
     #[test]
     fn there_and_back() {
         assert_eq!(encode("-----BEGIN A-----\na+/=\n"), "-----BEGIN%20A-----%0Aa%2B%2F%3D%0A");
+        assert_eq!(encode("\u{0}\u{ff}"), "%00%C3%BF");
         for text in ["", "plain", "a b\n%+ä", "100%"] {
             assert_eq!(decode(&encode(text)).unwrap(), text);
         }

@@ -1,4 +1,5 @@
-//! The simulated vendors over HTTPS on this machine: transport for [`assay_silicon::upstream`], which says what they answer.
+//! The simulated vendors over HTTPS on this machine, and for clients in the same process: transports for
+//! [`assay_silicon::upstream`], which says what they answer.
 //!
 //! `GET /requests` says how often what was asked for, so that tests can see what a client fetches and what it has cached.
 
@@ -15,6 +16,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 
 use crate::clock::Clock;
+use crate::egress::{self, OutgoingRequest};
 use crate::server::{HangUp, Limits, Listener, ServeError, Server, ServerCertificate, Service};
 
 /// A platform manifest in hexadecimal has up to 112884 digits (Intel, *PCS API*, version 4).
@@ -32,11 +34,43 @@ const LIMITS: Limits = Limits {
     drain_timeout: Duration::from_secs(5),
 };
 
+/// The vendors in the time of a clock, for clients in the same process.
+#[derive(Clone, Debug)]
+pub(crate) struct InProcess {
+    vendors: Arc<VendorService>,
+    clock: Clock,
+}
+
+impl InProcess {
+    pub(crate) fn new(vendors: VendorService, clock: Clock) -> Self {
+        Self { vendors: Arc::new(vendors), clock }
+    }
+
+    /// Answers a question whose address is a path and a query, without scheme and host; `None` if the work was interrupted.
+    pub(crate) async fn send(&self, question: OutgoingRequest<'_>) -> Option<egress::Response> {
+        let (path, query) = question.url.split_once('?').unwrap_or((question.url, ""));
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let request = VendorRequest {
+            method: question.method.as_str().to_owned(),
+            headers: question.headers.iter().map(owned).collect(),
+            body: question.body.to_vec(),
+            ..VendorRequest::get(path, query)
+        };
+        let (head, body) = sent(self.answer(request).await?).into_parts();
+        Some(egress::Response { status: head.status, headers: head.headers, body })
+    }
+
+    /// Signatures and keys take from a millisecond to seconds.
+    async fn answer(&self, request: VendorRequest) -> Option<VendorAnswer> {
+        let (vendors, now) = (Arc::clone(&self.vendors), self.clock.now());
+        tokio::task::spawn_blocking(move || vendors.answer(&request, now.0)).await.ok()
+    }
+}
+
 /// The vendors, and how often each route was asked.
 #[derive(Debug)]
 pub struct SimulatedVendors {
-    vendors: Arc<VendorService>,
-    clock: Clock,
+    vendors: InProcess,
     counts: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -44,7 +78,7 @@ impl SimulatedVendors {
     /// The vendors in the time of this clock.
     #[must_use]
     pub fn new(vendors: VendorService, clock: Clock) -> Self {
-        Self { vendors: Arc::new(vendors), clock, counts: Mutex::default() }
+        Self { vendors: InProcess::new(vendors, clock), counts: Mutex::default() }
     }
 
     /// Serves until `stop` ends; running answers then have five seconds.
@@ -88,12 +122,11 @@ impl Service for SimulatedVendors {
             Err(status) => return bare(status),
         };
         self.count(request.route());
-        let (vendors, now) = (Arc::clone(&self.vendors), self.clock.now());
-        // Signatures and keys take from a millisecond to seconds.
-        let answer = tokio::task::spawn_blocking(move || vendors.answer(&request, now.0)).await;
-        let Ok(answer) = answer else { return bare(StatusCode::INTERNAL_SERVER_ERROR) };
+        let Some(answer) = self.vendors.answer(request).await else {
+            return bare(StatusCode::INTERNAL_SERVER_ERROR);
+        };
         tokio::time::sleep(Duration::from_millis(answer.delay_ms)).await;
-        sent(answer)
+        sent(answer).map(Full::new)
     }
 }
 
@@ -116,8 +149,8 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-fn sent(answer: VendorAnswer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(answer.body));
+fn sent(answer: VendorAnswer) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

@@ -14,6 +14,8 @@ const MAX_UPSTREAMS: usize = 16;
 /// Most addresses of one upstream.
 const MAX_URLS: usize = 8;
 const MAX_NAME: usize = 32;
+/// What the simulated vendors of `--dev` are called in explanations, logs and metrics.
+pub(crate) const SIMULATED: &str = "simulated";
 /// Intel's documents last 30 days.
 const REFRESH_HOURS_MAX: u32 = 24 * 30;
 const TIMEOUT_MAX: u32 = 120;
@@ -346,6 +348,9 @@ fn address(text: &str) -> Result<String, String> {
 
 fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name == SIMULATED {
+        return Err(format!("`{name}` is the name of the simulated vendors of `--dev`; give it another one"));
+    }
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(());
     }

@@ -23,6 +23,7 @@ use crate::keys::MasterKeySource;
 
 pub use administration::AdministrationConfig;
 pub(crate) use build::{is_below, tcb_statuses};
+pub(crate) use collateral::SIMULATED;
 pub use collateral::{CollateralConfig, CollateralMode, NetworkConfig, UpstreamConfig, UpstreamSource};
 pub use error::{ConfigError, Origin, Problem};
 

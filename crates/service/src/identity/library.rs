@@ -446,8 +446,13 @@ impl Library {
         };
         let found = self.upstream.ask(&Wanted::Document(subject, selection), asker, accept).await;
         let found = found.map_err(|failures| {
-            tracing::warn!(%subject, %failures, "no upstream gave a document");
-            refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code })
+            let error = refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code });
+            match error {
+                // Anybody can ask for what does not exist.
+                NotServed::Unknown => tracing::debug!(%subject, %failures, "no upstream knows a document"),
+                _ => tracing::warn!(%subject, %failures, "no upstream gave a document"),
+            }
+            error
         })?;
         let taken = self.take(subject, selection, found.value, &found.source).await;
         taken.map_err(|error| {

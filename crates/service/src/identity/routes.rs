@@ -35,6 +35,13 @@ impl Endpoint {
     const fn takes_post(self) -> bool {
         matches!(self, Self::PckCertificate | Self::PckCertificates)
     }
+
+    const fn is_amds(self) -> bool {
+        matches!(
+            self,
+            Self::AmdChain(_) | Self::AmdCrl(_) | Self::Vcek | Self::VlekNotOffered | Self::AzureCache
+        )
+    }
 }
 
 /// Paths with their parameters in braces; `{v}` is `v3` or `v4`.
@@ -78,6 +85,11 @@ impl Path<'_> {
     /// Whether a body may come along.
     pub(crate) fn takes_body(&self) -> bool {
         self.route.is_some_and(|(_, endpoint)| endpoint.takes_post())
+    }
+
+    /// Whether what is asked for is signed by AMD.
+    pub(crate) fn is_amds(&self) -> bool {
+        self.route.is_some_and(|(_, endpoint)| endpoint.is_amds())
     }
 
     /// The route as metrics and logs name it.

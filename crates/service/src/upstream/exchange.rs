@@ -11,16 +11,26 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::clock::Clock;
 use crate::egress::{Client, EgressError, OutgoingRequest, Response};
+use crate::simulated_vendors::InProcess;
 
 /// Longest wait that is believed; a server that asks for more is asked again after this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Intel's codes are words such as `InvalidRequestSyntax`.
 const ERROR_CODE_MAX: usize = 64;
 
+/// How questions reach who answers them.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// Over a network.
+    Egress(Client),
+    /// In this process; addresses are without scheme and host.
+    Simulated(InProcess),
+}
+
 /// Sends questions to one server.
 #[derive(Clone)]
 pub(super) struct Exchange {
-    pub(super) client: Client,
+    pub(super) way: Way,
     /// For one question, name resolution included.
     pub(super) timeout: Duration,
     /// For dates in `Retry-After`.
@@ -49,7 +59,6 @@ impl<'a> Question<'a> {
 impl Exchange {
     /// Sends a question; only an answer of status 200 is one.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Response, UpstreamError> {
-        let client = self.client.clone().with_bounds(question.limit, self.timeout);
         let mut headers = question.headers.to_vec();
         let (method, body) = match question.body {
             None => (Method::GET, Bytes::new()),
@@ -59,15 +68,34 @@ impl Exchange {
             }
         };
         let request = OutgoingRequest { method, url: question.url, headers: &headers, body };
-        let answer = client.send(request).await.map_err(not_answered)?;
+        let answer = self.send(request, question.limit).await?;
         judge(answer.status, &answer.headers, self.unknown, self.clock.now())?;
         Ok(answer)
     }
+
+    async fn send(&self, request: OutgoingRequest<'_>, limit: usize) -> Result<Response, UpstreamError> {
+        match &self.way {
+            Way::Egress(client) => {
+                let client = client.clone().with_bounds(limit, self.timeout);
+                client.send(request).await.map_err(not_answered)
+            }
+            Way::Simulated(vendors) => {
+                let answer = vendors.send(request).await;
+                let problem = "the simulation was interrupted".to_owned();
+                let answer = answer.ok_or(UpstreamError::Unavailable { problem })?;
+                if answer.body.len() > limit { Err(too_large(limit)) } else { Ok(answer) }
+            }
+        }
+    }
+}
+
+fn too_large(limit: usize) -> UpstreamError {
+    bad(format!("it is larger than {limit} bytes"))
 }
 
 fn not_answered(error: EgressError) -> UpstreamError {
     match error {
-        EgressError::TooLarge { limit, .. } => bad(format!("it is larger than {limit} bytes")),
+        EgressError::TooLarge { limit, .. } => too_large(limit),
         // The text of this error repeats the address, which names the platform.
         EgressError::Url { rule, .. } => {
             UpstreamError::Unavailable { problem: format!("its address cannot be used: {rule}") }

@@ -14,6 +14,7 @@ mod pccs;
 mod pcs;
 mod read;
 mod secret;
+mod simulated;
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,20 +28,28 @@ pub use guard::{Asker, Bounds, BreakerState, Guarded};
 
 use crate::clock::Clock;
 use crate::config::{CollateralMode, Config, UpstreamConfig, UpstreamSource};
+use crate::dev::DevFolder;
 use crate::egress::{Client, EgressError, EgressPolicy, Roots};
 use crate::files::{self, FileError};
 use crate::random::NoRandomness;
-use exchange::Exchange;
+use exchange::{Exchange, Way};
 use folder::Folder;
 use kds::Kds;
 use pccs::Pccs;
 use pcs::Pcs;
 use secret::Secret;
+use simulated::Simulated;
 
 /// PEM of a few hundred authorities.
 const CA_FILE_MAX: u64 = 4 * 1024 * 1024;
-/// Reading a few files, also over a network.
-const FOLDER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of what is asked without a network of its own. The time is for a few files, which may be on one.
+const LOCAL_BOUNDS: Bounds = Bounds {
+    timeout: Duration::from_secs(10),
+    retries: 0,
+    interval: Duration::ZERO,
+    burst: 1,
+    is_remote: false,
+};
 
 /// Why an upstream cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +97,8 @@ impl UpstreamSetupError {
     }
 }
 
-/// The configured upstreams, in their order. In the mode `offline` those that need a network are left out.
+/// The configured upstreams, in their order, and under `--dev` the simulated vendors after them. In the mode `offline` those
+/// that need a network are left out, and so is what stands for such.
 ///
 /// # Errors
 /// [`UpstreamSetupError`] for the first one whose files cannot be used.
@@ -96,7 +106,13 @@ pub fn build(config: &Config, clock: &Clock) -> Result<Chain, UpstreamSetupError
     let offline = config.collateral.mode == CollateralMode::Offline;
     let used = |upstream: &&UpstreamConfig| !offline || !upstream.source.needs_network();
     let upstreams = config.collateral.upstreams.iter().filter(used);
-    let guarded = upstreams.map(|upstream| one(config, upstream, clock)).collect::<Result<_, _>>()?;
+    let mut guarded =
+        upstreams.map(|upstream| one(config, upstream, clock)).collect::<Result<Vec<_>, _>>()?;
+    if config.dev && !offline {
+        let silicon = DevFolder::new(&config.data_dir).silicon();
+        let simulated = Box::new(Simulated::of_folder(&silicon, clock));
+        guarded.push(Guarded::new(simulated, LOCAL_BOUNDS).map_err(UpstreamSetupError::Random)?);
+    }
     Ok(Chain::new(guarded))
 }
 
@@ -128,13 +144,7 @@ fn one(config: &Config, upstream: &UpstreamConfig, clock: &Clock) -> Result<Guar
 
 fn bounds(upstream: &UpstreamConfig) -> Bounds {
     if !upstream.source.needs_network() {
-        return Bounds {
-            timeout: FOLDER_TIMEOUT,
-            retries: 0,
-            interval: Duration::ZERO,
-            burst: 1,
-            is_remote: false,
-        };
+        return LOCAL_BOUNDS;
     }
     let network = &upstream.network;
     let mirrors = match &upstream.source {
@@ -175,7 +185,7 @@ fn exchange(
     let policy = EgressPolicy { allow: config.egress.allow.clone(), ..EgressPolicy::default() };
     let client = Client::new(policy, roots).map_err(failed)?;
     let timeout = seconds(upstream.network.timeout_seconds);
-    Ok(Exchange { client, timeout, clock: clock.clone(), unknown })
+    Ok(Exchange { way: Way::Egress(client), timeout, clock: clock.clone(), unknown })
 }
 
 fn read_secret(upstream: &str, file: Option<&Path>) -> Result<Option<Secret>, UpstreamSetupError> {

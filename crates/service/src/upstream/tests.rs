@@ -4,6 +4,7 @@ mod clients;
 mod mirror;
 mod real;
 mod set_up;
+mod simulated;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -116,7 +117,8 @@ impl Scene {
         let port = self.server.address.port();
         let text = format!("[egress]\nallow = [\"localhost:{port}\"]\n{}", upstreams.replace("DIR", &dir));
         let overrides = crate::config::Overrides { dev: true, ..crate::config::Overrides::default() };
-        Config::from_text(None, &text, [], &overrides).unwrap()
+        // Without the simulated vendors, who answer in the place of one that does not.
+        Config { dev: false, ..Config::from_text(None, &text, [], &overrides).unwrap() }
     }
 }
 

@@ -39,7 +39,7 @@ pub use fault::{Fault, FaultOrder};
 pub use message::{VendorAnswer, VendorRequest};
 
 use fault::Circumstances;
-use reply::{Failure, Reply};
+use reply::{Failure, Refusal, Reply};
 
 const DAY: i64 = 24 * 60 * 60;
 /// How many documents are kept to be the same bytes all day. There are about 40 in a day.
@@ -52,6 +52,7 @@ pub struct VendorService {
     api_key: Option<String>,
     /// Seconds between two requests for VCEKs.
     vcek_interval: i64,
+    makes_authorities: bool,
     faults: Vec<FaultOrder>,
     memory: Mutex<Memory>,
 }
@@ -84,6 +85,7 @@ impl VendorService {
             dir: dir.to_owned(),
             api_key: None,
             vcek_interval: 0,
+            makes_authorities: true,
             faults: Vec::new(),
             memory: Mutex::default(),
         }
@@ -99,6 +101,12 @@ impl VendorService {
     #[must_use]
     pub fn with_vcek_interval(self, seconds: u32) -> Self {
         Self { vcek_interval: seconds.into(), ..self }
+    }
+
+    /// Makes no authorities of AMD's, which takes seconds: a product that nobody has simulated in the folder is not there.
+    #[must_use]
+    pub fn with_made_authorities_only(self) -> Self {
+        Self { makes_authorities: false, ..self }
     }
 
     /// Goes wrong as ordered. Of several faults that a request could have it gets the first.
@@ -162,7 +170,7 @@ impl View<'_> {
     }
 
     /// A vendor that has the authorities for a kind of key of a product.
-    fn amd(&self, product: Product, kind: VekKind) -> Result<Amd, SiliconError> {
+    fn amd(&self, product: Product, kind: VekKind) -> Result<Amd, Failure> {
         let now = self.circumstances.now;
         if self.circumstances.strange_root {
             let mut memory = self.service.memory();
@@ -173,6 +181,7 @@ impl View<'_> {
         let has = |amd: &Amd| amd.authorities().iter().any(|it| (it.product, it.kind) == (product, kind));
         match Amd::load(self.dir())?.filter(has) {
             Some(amd) => Ok(amd),
+            None if !self.service.makes_authorities => Err(Refusal::NOT_FOUND.into()),
             None => Ok(Amd::update(self.dir(), now, |amd| amd.require(product, kind))?.0),
         }
     }

@@ -143,6 +143,11 @@ fn numbers_and_names_of_upstreams_have_bounds() {
         ),
         ("kind = \"kds\"\nurl = []", 2, "`url` of the kind `kds` must have 1 to 8 addresses".to_owned()),
         (
+            "kind = \"pcs\"\nname = \"simulated\"",
+            2,
+            "`simulated` is the name of the simulated vendors of `--dev`; give it another one".to_owned(),
+        ),
+        (
             "kind = \"pcs\"\nname = \"In tel\"",
             2,
             "`In tel` is not a name of an upstream: 1 to 32 small letters, digits and hyphens".to_owned(),
