@@ -144,7 +144,7 @@ impl Refusal {
             Self::Method(_) => "This path does not have that method.",
             Self::TooLarge => "The request is too large.",
             Self::PlatformUnknown => {
-                "The platform is not known. Register it, or ask `assay collateral explain` what is missing."
+                "The platform is not known. Register it, or ask `POST /v1/collateral/explain` what is missing."
             }
             Self::NoCertificate => "The platform has no PCK certificate for this TCB.",
             Self::Internal | Self::Passing => "",

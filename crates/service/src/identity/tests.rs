@@ -1,4 +1,10 @@
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 mod amd;
 mod baselines;
