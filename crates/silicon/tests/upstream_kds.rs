@@ -173,3 +173,17 @@ fn what_is_counted_does_not_name_the_chip() {
     assert_eq!(format!("{request:?}"), "VendorRequest(GET /vcek/v1/Milan/{hwid})");
     assert_eq!(VendorRequest::get("/vcek/v1/Milan/crl", "").route(), "GET /vcek/v1/Milan/crl");
 }
+
+#[test]
+fn authorities_are_not_made_for_a_question_where_that_is_not_wanted() {
+    let vendors = vendors::Vendors::with(VendorService::with_made_authorities_only);
+    for leaf in ["crl", "cert_chain"] {
+        let answer = vendors.get(&format!("/vcek/v1/Milan/{leaf}"), "");
+        assert_eq!((answer.status, answer.body.len()), (404, 0), "{leaf}");
+    }
+    assert_eq!(
+        vendors.get(&format!("{}/tcb", vendors::PCS), &format!("fmspc={}", vendors::SERVER)).status,
+        200
+    );
+    assert!(Amd::load(vendors.folder.path()).unwrap().is_none());
+}

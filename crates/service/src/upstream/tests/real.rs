@@ -98,6 +98,9 @@ async fn documents_of_intels_come_through_whole() {
     let Some(vectors) = vectors() else { return };
     let scene = Scene::start().await;
     let sets = ["sgx", "tdx"].into_iter().flat_map(|kind| files(vectors.join(kind), ".collateral.0.json"));
+    let sets = sets.map(|set| serde_json::from_slice::<Value>(&set).unwrap());
+    // The old form is no document that upstreams are asked for.
+    let sets = sets.filter(|set| !set["tcb_info"].as_str().unwrap().contains("\"version\":2,"));
     let mut count = 0;
     for set in sets.take(8) {
         for Sample { subject, body, chain } in samples(&serde_json::from_slice(&set).unwrap()) {
