@@ -43,6 +43,19 @@ pub struct AmdCrlKey {
 }
 
 impl Subject {
+    /// What SGX TCB info is about, by the version that its signed text claims. Nothing is verified.
+    #[must_use]
+    pub fn of_sgx_tcb_info(signed: &str, fmspc: [u8; 6]) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        match serde_json::from_str::<Versioned>(signed) {
+            Ok(Versioned { version: 2 }) => Self::TcbInfoV2 { fmspc },
+            _ => Self::TcbInfo { tee: Tee::Sgx, fmspc },
+        }
+    }
+
     /// Whether Intel evaluates it anew for each recovery event, so that versions have a number.
     #[must_use]
     pub const fn is_numbered(self) -> bool {

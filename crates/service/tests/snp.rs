@@ -139,7 +139,7 @@ async fn what_the_operator_demands_is_demanded() {
 /// Nobody needs to send a certificate that the operator has put into the folder.
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_come_from_the_folder() {
-    let service = TestService::with_amd("").await;
+    let service = TestService::with_amd("[collateral]\nmode = \"offline\"").await;
     let simulated = service.simulate_snp(&SimulateOptions::default());
     let bare = without_certificates(&simulated.request).to_string();
     let reply = service.post(ATTEST, bare.clone()).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assay_evidence::snp::SigningKey;
 use assay_verify::UnixTime;
-use assay_verify::intel::single::{Enclave, Tee, envelope};
+use assay_verify::intel::single::{Enclave, envelope};
 use assay_verify::intel::{PlatformKey, RawCollateral};
 use bytes::Bytes;
 
@@ -119,7 +119,7 @@ fn of_set(set: &RawCollateral, platform: PlatformKey) -> Vec<Found> {
         raw: RawDocument { body, chain: chain.cloned() },
         tracks: tracks.to_vec(),
     };
-    let tcb_info = Subject::TcbInfo { tee: Tee::Sgx, fmspc: platform.fmspc };
+    let tcb_info = Subject::of_sgx_tcb_info(&set.tcb_info, platform.fmspc);
     let der = |digits: &String| Bytes::from(hex::decode(digits.trim()).unwrap_or_default());
     vec![
         document(Subject::RootCrl, der(&set.root_ca_crl), None, &[]),

@@ -21,7 +21,7 @@ pub fn sets(documents: &[DocumentEntry]) -> Vec<RawCollateral> {
             Some(Subject::RootCrl) => root_crl = Some(entry),
             Some(Subject::PckCrl(_)) => pck_crls.push(entry),
             Some(Subject::Identity(Enclave::Qe)) => identities.push(entry),
-            Some(Subject::TcbInfo { tee: Tee::Sgx, fmspc }) => {
+            Some(Subject::TcbInfo { tee: Tee::Sgx, fmspc } | Subject::TcbInfoV2 { fmspc }) => {
                 let counts = families.entry(fmspc).or_insert(entry);
                 if preference(entry) > preference(counts) {
                     *counts = entry;
@@ -40,9 +40,10 @@ pub fn sets(documents: &[DocumentEntry]) -> Vec<RawCollateral> {
     sets
 }
 
-/// The standard track before others, then the highest number.
-fn preference(entry: &DocumentEntry) -> (bool, Option<u32>) {
-    (entry.tracks.contains(&Track::Standard), entry.number)
+/// The standard track before others, then the highest number, then the newer form.
+fn preference(entry: &DocumentEntry) -> (bool, Option<u32>, bool) {
+    let is_old = matches!(entry.subject(), Some(Subject::TcbInfoV2 { .. }));
+    (entry.tracks.contains(&Track::Standard), entry.number, !is_old)
 }
 
 fn set(

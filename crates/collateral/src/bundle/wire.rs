@@ -111,7 +111,13 @@ impl WirePlatform {
 }
 
 const fn is_json(subject: Subject) -> bool {
-    matches!(subject, Subject::TcbInfo { .. } | Subject::Identity(_) | Subject::EvaluationNumbers(_))
+    matches!(
+        subject,
+        Subject::TcbInfo { .. }
+            | Subject::TcbInfoV2 { .. }
+            | Subject::Identity(_)
+            | Subject::EvaluationNumbers(_)
+    )
 }
 
 fn malformed(path: &str, problem: &'static str) -> BundleError {

@@ -4,7 +4,7 @@ use assay_collateral::CollateralFolder;
 use assay_collateral::document::RawDocument;
 use assay_collateral::subject::{AmdCrlKey, Subject};
 use assay_evidence::snp::SigningKey;
-use assay_verify::intel::single::{Enclave, Tee};
+use assay_verify::intel::single::Enclave;
 use assay_verify::intel::{PlatformKey, RawCollateral};
 
 /// Every document of a folder.
@@ -41,7 +41,7 @@ fn of_set(platform: &PlatformKey, raw: &RawCollateral) -> Vec<(Subject, RawDocum
         &raw.qe_identity_issuer_chain,
     );
     let mut documents = vec![
-        (Subject::TcbInfo { tee: Tee::Sgx, fmspc: platform.fmspc }, tcb_info),
+        (Subject::of_sgx_tcb_info(&raw.tcb_info, platform.fmspc), tcb_info),
         (Subject::Identity(Enclave::Qe), identity),
     ];
     documents.extend(list(&raw.root_ca_crl, None).map(|list| (Subject::RootCrl, list)));

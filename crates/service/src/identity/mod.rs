@@ -175,8 +175,13 @@ impl HardwareIdentity {
         let lists = [(Subject::RootCrl, Part::RootCrl), (Subject::PckCrl(set.platform().ca), Part::PckCrl)];
         lists.into_iter().any(|(subject, part)| {
             let held = self.library.held(subject, Selection::default());
-            let held = held.map(|held| held.document.window.from);
-            held.is_some_and(|held| set.issued(part).is_none_or(|issued| issued < held))
+            held.is_some_and(|held| match &held.document.content {
+                // Beside the vendor's there may be simulated authorities, whose lists say nothing about the vendor's.
+                Content::Crl(list) if set.shares_authority(list) => {
+                    set.issued(part).is_none_or(|issued| issued < list.window.from)
+                }
+                _ => false,
+            })
         })
     }
 

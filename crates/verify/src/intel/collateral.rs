@@ -11,6 +11,7 @@ use super::PlatformKey;
 use super::chain::{COLLATERAL_RULES, CaChain, ChainFailure, PckCa, verify_ca_once, wrong_name};
 use super::qe_identity::QeIdentity;
 use super::rule;
+use super::single::{CrlIssuer, VerifiedCrl};
 use super::tcb_info::TcbInfo;
 use crate::cache::ChainCache;
 use crate::crypto::{P256Key, Scheme, SignatureKey, sha256};
@@ -168,6 +169,15 @@ impl Collateral {
     pub fn issued(&self, document: Document) -> Option<UnixTime> {
         let of = |dated: &Dated| matches!(dated, Dated::Document(found) if *found == document);
         self.windows.iter().find(|(dated, _)| of(dated)).map(|(_, window)| window.from)
+    }
+
+    /// Whether a list comes from an authority of this set, so that its dates can be compared with those of the set's own.
+    #[must_use]
+    pub fn shares_authority(&self, list: &VerifiedCrl) -> bool {
+        match list.of {
+            CrlIssuer::Root => list.is_signed_by(&self.pck_crl_ca.root_key),
+            CrlIssuer::Pck(ca) => ca == self.ca_kind && list.is_signed_by(&self.pck_crl_ca.public_key),
+        }
     }
 
     /// The lower of the two TCB evaluation numbers.

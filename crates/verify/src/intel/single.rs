@@ -202,6 +202,10 @@ impl VerifiedCrl {
         }
     }
 
+    pub(super) fn is_signed_by(&self, key: &[u8; 65]) -> bool {
+        self.issuer_key == *key
+    }
+
     /// How many certificates it names.
     #[must_use]
     pub fn count(&self) -> usize {

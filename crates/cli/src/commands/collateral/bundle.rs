@@ -18,6 +18,9 @@ use crate::output::{Format, Output};
 
 /// Make keys for bundles, and look into bundles
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: a key for bundles, and a look into one:
+  assay collateral bundle keygen --out bundle-key.pem
+  assay collateral bundle verify weekly.bundle --signer bundle-key.jwk")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
