@@ -43,7 +43,7 @@ pub enum PinError {
     #[error("it is not a list of pins: {0}")]
     Json(assay_json::JsonError),
     /// A time is not one.
-    #[error("`{found}` is not an RFC 3339 time")]
+    #[error("`{found}` is not an RFC 3339 time after 1970")]
     Time {
         /// What stands there.
         found: String,
@@ -249,7 +249,8 @@ struct WirePin {
 
 impl WirePin {
     fn read(self) -> Result<Pin, PinError> {
-        let from = UnixTime::parse_rfc3339(&self.from).ok_or_else(|| PinError::Time {
+        let from = UnixTime::parse_rfc3339(&self.from).filter(|time| time.0 >= 0);
+        let from = from.ok_or_else(|| PinError::Time {
             found: self.from.chars().filter(|c| !c.is_control()).take(64).collect(),
         })?;
         Ok(Pin { number: self.number, from, grace: self.grace_seconds, provider: self.provider })
@@ -379,7 +380,9 @@ mod tests {
         assert_eq!(code(&[pin(18, BEGIN, 0, None), pin(19, BEGIN, 0, None)]), Err("pin-same-time"));
         assert_eq!(code(&vec![pin(18, BEGIN, 0, None); MAX_PINS + 1]), Err("pin-too-many"));
         let read = |text: &str| Pins::from_json(text.as_bytes()).map_err(|error| error.code());
-        assert_eq!(read("[{\"number\":18,\"from\":\"today\"}]"), Err("pin-time"));
+        for time in ["today", "2027-01-15", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00+01:00"] {
+            assert_eq!(read(&format!("[{{\"number\":18,\"from\":\"{time}\"}}]")), Err("pin-time"), "{time}");
+        }
         assert_eq!(
             read("[{\"number\":18,\"from\":\"2027-01-15T08:00:00Z\",\"until\":1}]"),
             Err("pin-json"),

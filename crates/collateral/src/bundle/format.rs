@@ -88,8 +88,9 @@ impl Bundle {
         if wire.issuer.len() > MAX_ISSUER || wire.issuer.chars().any(char::is_control) {
             return Err(malformed("issuer", "it is too long, or not printable"));
         }
-        let created = UnixTime::parse_rfc3339(&wire.created);
-        let created = created.ok_or_else(|| malformed("created", "it is not an RFC 3339 time"))?;
+        // What is before 1970 is a mistake, and before the year 0 it could not be written again.
+        let created = UnixTime::parse_rfc3339(&wire.created).filter(|time| time.0 >= 0);
+        let created = created.ok_or_else(|| malformed("created", "it is not an RFC 3339 time after 1970"))?;
         let entries = Entries::from_wire(wire.documents, wire.veks, wire.platforms)?;
         Ok(Self { issuer: wire.issuer, sequence: wire.sequence, created, entries })
     }
