@@ -80,6 +80,7 @@ fn is_of_evaluation(collateral: &QuoteCollateralV3, number: u16) -> Result<()> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a client outside of the service has a clock of its own")]
 fn now() -> Result<u64> {
     Ok(SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
