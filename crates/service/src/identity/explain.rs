@@ -128,8 +128,10 @@ pub(crate) fn family(identity: &HardwareIdentity, tee: Tee, fmspc: [u8; 6]) -> E
 /// A document: its state, and the last failure of asking for it.
 pub(crate) fn document(identity: &HardwareIdentity, subject: Subject) -> Explanation {
     let library = &identity.library;
-    let failure = library.failure(subject, Selection::default());
-    let explanation = match library.held(subject, Selection::default()) {
+    // What a node would get that names no version.
+    let selection = if subject.is_numbered() { identity.default_selection() } else { Selection::default() };
+    let failure = library.failure(subject, selection);
+    let explanation = match library.held(subject, selection) {
         Some(served) => {
             let expired = served.state == State::Expired && !library.options().serve_expired;
             let number = served.document.evaluation_number.map(|number| format!(" of evaluation {number}"));
@@ -147,7 +149,8 @@ pub(crate) fn document(identity: &HardwareIdentity, subject: Subject) -> Explana
             Explanation::new(if expired { 503 } else { 200 }).found("document-held", message, help)
         }
         None => {
-            let status = if library.options().mode == Mode::Lazy { 503 } else { 404 };
+            // Who is not known to the vendors is no failure.
+            let status = if failure.is_some() { 503 } else { 404 };
             let message = format!("`{subject}` is not held");
             let help = "ask for it once while an upstream can be reached, or import a bundle that has it";
             Explanation::new(status).found("document-missing", message, help).also(mode(identity))

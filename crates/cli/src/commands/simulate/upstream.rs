@@ -38,8 +38,8 @@ pub(super) struct Arguments {
     /// Address and port, of this machine alone; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Go wrong: NAME[=MILLISECONDS][@PATH_PREFIX][*COUNT]; see --list-faults. Of several that fit a request the first counts
-    #[arg(long = "fault", value_name = "FAULT")]
+    /// Go wrong, see --list-faults. Of several that fit a request the first counts
+    #[arg(long = "fault", value_name = "NAME[=MILLISECONDS][@PATH_PREFIX][*COUNT]")]
     faults: Vec<String>,
     /// List what can go wrong, and stop
     #[arg(long)]

@@ -47,6 +47,8 @@ async fn a_pin_decides_what_nodes_get_and_what_judges() {
     ]);
     identity.baselines().set(&actor(), pins.unwrap(), UnixTime(world.now)).unwrap();
     assert_eq!(number(&identity).await, "17");
+    let told = super::super::explain::document(&identity, tcb());
+    assert!(told.findings[0].message.contains(" of evaluation 17 is held"), "{told:?}");
     assert_eq!(identity.judging_selection("other"), Selection::Number(17));
     assert_eq!(identity.judging_selection("eager"), Selection::Number(19));
     // After a restart, two days later: nodes get the next one, and evidence is judged by the former for a week.
