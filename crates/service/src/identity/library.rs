@@ -11,17 +11,19 @@ use assay_collateral::document::{self, CLIENT_WARNING, Document, DocumentError, 
 use assay_collateral::shelf::{self, Backwards, Placed, Shelf};
 use assay_collateral::state::{Schedule, State};
 use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
-use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
+use assay_collateral::upstream::{Fetched, Wanted};
 use assay_store::{ChangeMark, Revision, Store, StoreError};
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::Tee;
 
+pub(super) use super::outcome::not_served;
+pub use super::outcome::{Failure, NotServed, TakeError};
 use super::persist::{Archive, Stored};
 use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::trust::{Trust, TrustHolder};
-use crate::upstream::{Asker, Chain, Failures};
+use crate::upstream::{Asker, Chain};
 
 /// After a failure upstream is left alone for so many seconds, for the same document.
 const RETRY_AFTER: i64 = 60;
@@ -64,68 +66,6 @@ pub struct Served {
     pub state: State,
 }
 
-/// Why there is nothing to give out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotServed {
-    /// It is not held, and upstream is not asked in this mode.
-    #[error("it is not held, and no upstream is asked")]
-    NotHeld,
-    /// No upstream knows it.
-    #[error("the vendor does not know it")]
-    Unknown,
-    /// Upstream no longer has this version.
-    #[error("the vendor no longer publishes this version")]
-    Gone,
-    /// What is held has expired.
-    #[error("what is held expired at {expired}")]
-    Expired {
-        /// When.
-        expired: UnixTime,
-    },
-    /// It could not be had now.
-    #[error("it cannot be had at this moment ({code})")]
-    Passing {
-        /// Why.
-        code: &'static str,
-    },
-    /// What came was not genuine, or older than what was held before.
-    #[error("what came from upstream was refused ({code})")]
-    Refused {
-        /// Why.
-        code: String,
-    },
-}
-
-/// Why a document was not taken in.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum TakeError {
-    /// It is not genuine or not valid.
-    #[error("{0}")]
-    Document(DocumentError),
-    /// It would take something back.
-    #[error("{0}")]
-    Backwards(Backwards),
-    /// It could not be made durable.
-    #[error("{0}")]
-    Store(StoreError),
-    /// The work was interrupted.
-    #[error("the work was interrupted")]
-    Interrupted,
-}
-
-impl TakeError {
-    /// A stable code.
-    #[must_use]
-    pub fn code(&self) -> String {
-        match self {
-            Self::Document(error) => error.code().to_owned(),
-            Self::Backwards(error) => error.code().to_owned(),
-            Self::Store(error) => error.code().to_owned(),
-            Self::Interrupted => "interrupted".to_owned(),
-        }
-    }
-}
-
 /// How much was asked for anew, and how much of it came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refreshed {
@@ -144,15 +84,6 @@ pub(crate) struct Held {
     pub(crate) document: Arc<Document>,
     pub(crate) checked: UnixTime,
     pub(crate) source: Arc<str>,
-}
-
-/// The last failure of asking for a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// When.
-    pub at: UnixTime,
-    /// What happened.
-    pub code: String,
 }
 
 /// Everything of the vendors' that is held.
@@ -415,7 +346,7 @@ impl Library {
             // Nobody was asked, so nothing failed.
             Err(NotServed::Passing { code: "upstream-not-asked" }) => {}
             Err(error) if make_room(&mut failures, self.clock.now()) => {
-                let failure = Failure { at: self.clock.now(), code: code_of(error) };
+                let failure = Failure { at: self.clock.now(), code: error.code() };
                 failures.insert((subject, selection), failure);
             }
             Err(_) => {}
@@ -651,30 +582,6 @@ fn tracks_at(shelf: &Shelf, subject: Subject, number: u32) -> Vec<Track> {
 
 const fn needs_root_list(subject: Subject) -> bool {
     !matches!(subject, Subject::RootCrl | Subject::AmdCrl(_))
-}
-
-/// What comes of failures of all upstreams.
-pub(super) fn not_served(failures: &Failures) -> NotServed {
-    let has = |error: fn(&UpstreamError) -> bool| failures.0.iter().any(|failure| error(&failure.error));
-    let gone = has(|error| *error == UpstreamError::Gone);
-    // An access key that is missing says nothing about what was asked for; the operator will mend it.
-    let keyless = has(|error| matches!(error, UpstreamError::Unauthorized { .. }));
-    match (failures.is_passing() || keyless, gone) {
-        (true, _) => NotServed::Passing { code: failures.code() },
-        (false, true) => NotServed::Gone,
-        (false, false) => NotServed::Unknown,
-    }
-}
-
-fn code_of(error: &NotServed) -> String {
-    match error {
-        NotServed::Passing { code } => (*code).to_owned(),
-        NotServed::Refused { code } => code.clone(),
-        NotServed::NotHeld => "not-held".to_owned(),
-        NotServed::Unknown => "unknown".to_owned(),
-        NotServed::Gone => "gone".to_owned(),
-        NotServed::Expired { .. } => "expired".to_owned(),
-    }
 }
 
 fn report_dropped(dropped: &[(Subject, u32)]) {

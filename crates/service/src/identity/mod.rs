@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod files;
 mod kds;
 pub mod library;
+pub mod outcome;
 mod pckcert;
 mod pcs;
 mod persist;
