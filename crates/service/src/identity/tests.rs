@@ -21,8 +21,8 @@ use assay_collateral::upstream::{Answer, Upstream, UpstreamError};
 use assay_silicon::intel::{Collateral, CollateralSpec, Intel};
 use assay_store::{MemoryStore, Store};
 use assay_verify::cache::ChainCache;
-use assay_verify::intel::PckCa;
 use assay_verify::intel::single::{Enclave, Tee};
+use assay_verify::intel::{PckCa, PlatformKey};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tempfile::TempDir;
@@ -207,6 +207,28 @@ async fn get_with(identity: &HardwareIdentity, url: &str, headers: &HeaderMap) -
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
     reply.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+}
+
+/// A set of yesterday must not judge once a list of today is known: that list may revoke.
+#[tokio::test]
+async fn a_newer_list_puts_older_sets_aside() {
+    for newer in [Subject::RootCrl, Subject::PckCrl(PckCa::Platform)] {
+        let world = World::new();
+        let identity = world.service(LibraryOptions::default());
+        let take = async |set: &Collateral, wanted: &dyn Fn(Subject) -> bool| {
+            let mut parts = documents(set);
+            parts.reverse();
+            for (subject, raw) in parts.into_iter().filter(|(subject, _)| wanted(*subject)) {
+                identity.library.take(subject, Selection::default(), raw, "test").await.unwrap();
+            }
+        };
+        take(&world.collateral(18, world.now - DAY), &|_| true).await;
+        let platform = PlatformKey { fmspc: CollateralSpec::default().fmspc, ca: PckCa::Platform };
+        let old = identity.set(&platform, Selection::default()).unwrap();
+        assert!(!identity.has_newer_lists(&old) && !identity.has_newer_part(&old), "{newer}");
+        take(&world.collateral(18, world.now), &|subject| subject == newer).await;
+        assert!(identity.has_newer_lists(&old) && identity.has_newer_part(&old), "{newer}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use assay_collateral::baseline::{Pin, Pins};
 use assay_collateral::pck::PlatformId;
 use assay_silicon::intel::TcbLevel;
-use assay_verify::intel::PlatformKey;
 
 use super::*;
 use crate::registry::Actor;
