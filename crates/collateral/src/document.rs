@@ -1,7 +1,7 @@
 //! One document of a vendor's, held because it is genuine.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::{
@@ -168,6 +168,7 @@ pub struct Document {
     /// What it says.
     pub content: Content,
     issuer: Option<Issuer>,
+    chain_in_header: OnceLock<Bytes>,
 }
 
 impl fmt::Debug for Document {
@@ -221,6 +222,13 @@ impl Document {
     #[must_use]
     pub fn raw(&self) -> RawDocument {
         RawDocument { body: self.body.clone(), chain: self.chain.as_deref().map(str::to_owned) }
+    }
+
+    /// The chain as headers of answers carry it, made by `encode` the first time: it has 3 KiB, and most answers carry it.
+    #[must_use]
+    pub fn chain_in_header(&self, encode: impl FnOnce(&str) -> String) -> Option<Bytes> {
+        let chain = self.chain.as_deref()?;
+        Some(self.chain_in_header.get_or_init(|| encode(chain).into()).clone())
     }
 
     /// TCB levels, if that is what it says.
@@ -322,6 +330,7 @@ impl Document {
             digest: sha256(&[&raw.body]),
             content,
             issuer,
+            chain_in_header: OnceLock::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 
 use crate::app::App;
 use crate::identity::library::NotServed;
+use crate::upstream::Asker;
 
 /// What an appraisal needed and nobody here has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,11 +117,11 @@ pub(crate) enum Brought {
     Later,
 }
 
-/// Asks upstream for what was missing.
-pub(crate) async fn bring(app: &App, missing: &Missing) -> Brought {
+/// Asks upstream for what was missing, for who brought the evidence.
+pub(crate) async fn bring(app: &App, missing: &Missing, asker: Asker) -> Brought {
     let brought = match missing {
-        Missing::Intel(platform, selection) => app.identity.bring_set(platform, *selection).await,
-        Missing::Vek(key) => app.identity.veks.get_for(key).await.map(drop),
+        Missing::Intel(platform, selection) => app.identity.bring_set(platform, *selection, asker).await,
+        Missing::Vek(key) => app.identity.veks.get_for(key, asker).await.map(drop),
     };
     match brought {
         Ok(()) => Brought::Here,

@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 use crate::router::{self, Endpoint, Matched, NoRoute, Route, Scope};
 use crate::server::Service;
+use crate::upstream::Asker;
 use crate::{body, log, maa, v1};
 
 /// One provider gets as much as this many sources: a crowd at one does not starve the others.
@@ -208,6 +209,7 @@ impl Front {
             path,
             query: parts.uri.query(),
             headers: &parts.headers,
+            asker: Asker::Stranger(source),
         };
         if path.is_amds() {
             self.app.look_for_silicon();

@@ -25,7 +25,7 @@ const LONGEST_QUEUE: Duration = Duration::from_secs(1);
 /// Where a request comes from: an IPv4 address, or the upper half of an IPv6 address, because one subscriber has all
 /// of the lower half.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Source(u64, bool);
+pub struct Source(u64, bool);
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {

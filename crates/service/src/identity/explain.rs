@@ -12,6 +12,7 @@ use super::HardwareIdentity;
 use super::library::Mode;
 use super::platforms::Known;
 use super::reply::Refusal;
+use crate::upstream::Asker;
 
 /// One thing that was found out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,7 +83,7 @@ pub(crate) async fn platform(
     let message = format!("{count} certificates are held, of the family {fmspc}");
     let explanation = Explanation::new(family.status).found("platform-known", message, "").also(family);
     let Some(raw) = raw.filter(|_| explanation.status == 200) else { return Ok(explanation) };
-    match identity.platforms.choose(&set, raw).await {
+    match identity.platforms.choose(&set, raw, Asker::Own).await {
         Ok(selected) => Ok(explanation.found(
             "certificate-selected",
             format!("the certificate with TCBm {} fits this TCB", selected.tcbm()),

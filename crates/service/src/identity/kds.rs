@@ -10,6 +10,7 @@ use assay_verify::snp::{VekCertificate, VekKey};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{HardwareIdentity, pcs};
+use crate::upstream::Asker;
 
 const DER: &str = "application/pkix-cert";
 const CRL: &str = "application/pkix-crl";
@@ -35,9 +36,10 @@ pub(super) async fn crl(
     product: &str,
     kind: SigningKey,
     headers: &http::HeaderMap,
+    asker: Asker,
 ) -> Result<Reply, Refusal> {
     let subject = Subject::AmdCrl(AmdCrlKey { product: product_of(product)?, kind });
-    let served = identity.library.document(subject, Selection::default()).await?;
+    let served = identity.library.document(subject, Selection::default(), asker).await?;
     Ok(Reply::of(CRL, served.document.body.clone()).dated(&served, identity.now(), headers))
 }
 
@@ -47,10 +49,11 @@ pub(super) async fn vcek(
     product: &str,
     hwid: &str,
     query: &Query<'_>,
+    asker: Asker,
 ) -> Result<Reply, Refusal> {
     let product = product_of(product)?;
     let name = VcekName { product, hwid: hwid_of(product, hwid)?, tcb: tcb_of(product, query)? };
-    let found = identity.veks.get(&name).await?;
+    let found = identity.veks.get(&name, asker).await?;
     Ok(Reply::of(DER, found.der.to_vec()).with("cache-control", FOR_EVER))
 }
 
@@ -60,10 +63,11 @@ pub(super) async fn azure_cache(
     identity: &HardwareIdentity,
     chip: &str,
     tcb: &str,
+    asker: Asker,
 ) -> Result<Reply, Refusal> {
     let reported_tcb = number_of(tcb)?;
     let wanted = VekKey { reported_tcb, ..chip_of(chip)? };
-    let found = identity.veks.get_for(&wanted).await?;
+    let found = identity.veks.get_for(&wanted, asker).await?;
     Ok(Reply::of(PEM, [vcek_pem(&found), chain_pem(&found)].concat()).with("cache-control", FOR_EVER))
 }
 

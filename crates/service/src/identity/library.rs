@@ -23,7 +23,7 @@ use super::persist::{Archive, Stored};
 use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::trust::{Trust, TrustHolder};
-use crate::upstream::{Asker, Chain};
+use crate::upstream::{Asker, Chain, Standing};
 
 /// After a failure upstream is left alone for so many seconds, for the same document.
 const RETRY_AFTER: i64 = 60;
@@ -97,7 +97,7 @@ pub struct Library {
     options: LibraryOptions,
     /// One change at a time; what was read of the store.
     writing: Mutex<Seen>,
-    flights: Flights<(Subject, Selection, Asker), Result<Served, NotServed>>,
+    flights: Flights<(Subject, Selection, Standing), Result<Served, NotServed>>,
     failures: Mutex<HashMap<(Subject, Selection), Failure>>,
 }
 
@@ -246,6 +246,7 @@ impl Library {
         self: &Arc<Self>,
         subject: Subject,
         selection: Selection,
+        asker: Asker,
     ) -> Result<Served, NotServed> {
         let held = self.held(subject, selection);
         match &held {
@@ -255,7 +256,7 @@ impl Library {
         }
         let fetched = match self.options.mode {
             Mode::Offline => Err(NotServed::NotHeld),
-            _ => self.fetch(subject, selection, Asker::Stranger).await,
+            _ => self.fetch(subject, selection, asker).await,
         };
         match (fetched, held) {
             (Ok(served), _) => Ok(served),
@@ -312,7 +313,7 @@ impl Library {
         asker: Asker,
     ) -> Result<Served, NotServed> {
         // What goes wrong for strangers keeps the service itself from nothing.
-        if asker == Asker::Stranger
+        if asker.is_stranger()
             && let Some(failure) = self.failure(subject, selection)
             && self.clock.now().0.saturating_sub(failure.at.0) < RETRY_AFTER
         {
@@ -320,7 +321,8 @@ impl Library {
         }
         let library = Arc::clone(self);
         let work = || async move { library.fetch_now(subject, selection, asker).await };
-        let Some(waiter) = self.flights.join((subject, selection, asker), MOST_UNDER_WAY, work) else {
+        let Some(waiter) = self.flights.join((subject, selection, asker.standing()), MOST_UNDER_WAY, work)
+        else {
             return Err(NotServed::Passing { code: "too-many-questions" });
         };
         waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))

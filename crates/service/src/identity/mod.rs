@@ -208,10 +208,11 @@ impl HardwareIdentity {
         &self,
         platform: &PlatformKey,
         selection: Selection,
+        asker: Asker,
     ) -> Result<(), NotServed> {
         for subject in sets::subjects(platform) {
             let selection = if subject.is_numbered() { selection } else { Selection::default() };
-            self.library.document(subject, selection).await?;
+            self.library.document(subject, selection, asker).await?;
         }
         Ok(())
     }
@@ -228,7 +229,7 @@ impl HardwareIdentity {
 
     /// The families of Intel's platforms: those that Intel lists, and those whose documents are held. Intel does not sign
     /// its list; it is a directory, and whoever asks for a family's documents gets signed ones.
-    async fn families(&self) -> Result<Arc<[Family]>, Refusal> {
+    async fn families(&self, asker: Asker) -> Result<Arc<[Family]>, Refusal> {
         let now = self.now();
         let listed = self.families.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, families)) = &listed
@@ -242,7 +243,7 @@ impl HardwareIdentity {
             _ => Err("other-kind".to_owned()),
         };
         if self.library.options().mode == Mode::Lazy
-            && let Ok(found) = self.upstream.ask(&Wanted::Families, Asker::Stranger, listing).await
+            && let Ok(found) = self.upstream.ask(&Wanted::Families, asker, listing).await
         {
             let found = found.value;
             families.retain(|held| found.iter().all(|family| family.fmspc != held.fmspc));

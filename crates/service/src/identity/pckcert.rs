@@ -14,6 +14,7 @@ use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{HardwareIdentity, thim};
 use crate::percent;
+use crate::upstream::Asker;
 
 const PEM: &str = "application/x-pem-file";
 /// The version of Azure's interface in which certificates come as JSON.
@@ -24,8 +25,12 @@ const ENCRYPTED_PPID: usize = 384;
 pub(super) const MAX_MANIFEST: usize = 53_000;
 
 /// `pckcert`: by QE ID for nodes, as PCCS and Azure's cache have it; by encrypted PPID, as PCS has it.
-pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
-    let (certificate, set) = select(identity, query).await?;
+pub(super) async fn certificate(
+    identity: &HardwareIdentity,
+    query: &Query<'_>,
+    asker: Asker,
+) -> Result<Reply, Refusal> {
+    let (certificate, set) = select(identity, query, asker).await?;
     // Azure's client says so, and reads JSON from whatever cache it is pointed to.
     let is_azure = query.get("api-version")?.is_some_and(|version| version == AZURE_API_VERSION);
     Ok(if is_azure { thim::azure_form(&certificate, &set) } else { reply(&certificate, &set) })
@@ -35,6 +40,7 @@ pub(super) async fn certificate(identity: &HardwareIdentity, query: &Query<'_>) 
 pub(super) async fn select(
     identity: &HardwareIdentity,
     query: &Query<'_>,
+    asker: Asker,
 ) -> Result<(PckCertificate, Arc<PckSet>), Refusal> {
     let raw = raw_tcb(query)?;
     let pce_id = query.required_hex::<2>("pceid")?;
@@ -43,12 +49,12 @@ pub(super) async fn select(
     let Some(qe_id) = query.hex::<16>("qeid")?.filter(|qe_id| *qe_id != [0; 16]) else {
         let missing = Refusal::Malformed("`qeid` is missing, and so is `encrypted_ppid`.");
         let asked = anonymous(pce_id, Some(encrypted_ppid.ok_or(missing)?), None, Some(raw));
-        let set = identity.platforms.pass_on(&asked).await?;
-        return identity.platforms.choose(&set, raw).await.map(|pck| (pck, set));
+        let set = identity.platforms.pass_on(&asked, asker).await?;
+        return identity.platforms.choose(&set, raw, asker).await.map(|pck| (pck, set));
     };
     let asked =
         Registration { id: PlatformId { qe_id, pce_id }, encrypted_ppid, manifest: None, raw_tcb: Some(raw) };
-    let selected = identity.platforms.certificate(&asked, raw).await?;
+    let selected = identity.platforms.certificate(&asked, raw, asker).await?;
     Ok((selected.certificate, selected.set))
 }
 
@@ -57,11 +63,12 @@ pub(super) async fn certificates(
     identity: &HardwareIdentity,
     version: Version,
     query: &Query<'_>,
+    asker: Asker,
 ) -> Result<Reply, Refusal> {
     let pce_id = query.required_hex::<2>("pceid")?;
     let encrypted_ppid = encrypted_ppid(query)?.ok_or(Refusal::Malformed("`encrypted_ppid` is missing."))?;
     let asked = anonymous(pce_id, Some(encrypted_ppid), None, None);
-    Ok(listing(&*identity.platforms.pass_on(&asked).await?, version))
+    Ok(listing(&*identity.platforms.pass_on(&asked, asker).await?, version))
 }
 
 /// A body with a manifest, as PCS takes it.
@@ -78,11 +85,12 @@ struct WithManifest {
 pub(super) async fn certificate_for_manifest(
     identity: &HardwareIdentity,
     body: &Bytes,
+    asker: Asker,
 ) -> Result<Reply, Refusal> {
     let (asked, raw) = read_manifest(body)?;
     let raw = raw.ok_or(Refusal::Malformed("`cpusvn` or `pcesvn` is missing."))?;
-    let set = identity.platforms.pass_on(&asked).await?;
-    identity.platforms.choose(&set, raw).await.map(|pck| reply(&pck, &set))
+    let set = identity.platforms.pass_on(&asked, asker).await?;
+    identity.platforms.choose(&set, raw, asker).await.map(|pck| reply(&pck, &set))
 }
 
 /// `POST pckcerts`.
@@ -90,9 +98,10 @@ pub(super) async fn certificates_for_manifest(
     identity: &HardwareIdentity,
     version: Version,
     body: &Bytes,
+    asker: Asker,
 ) -> Result<Reply, Refusal> {
     let (asked, _) = read_manifest(body)?;
-    Ok(listing(&*identity.platforms.pass_on(&asked).await?, version))
+    Ok(listing(&*identity.platforms.pass_on(&asked, asker).await?, version))
 }
 
 fn read_manifest(body: &Bytes) -> Result<(Registration, Option<RawTcb>), Refusal> {

@@ -13,8 +13,10 @@ use super::library::Served;
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use crate::percent;
+use crate::upstream::Asker;
 
 const JSON: &str = "application/json";
+const CRL_CHAIN: &str = "SGX-PCK-CRL-Issuer-Chain";
 /// PCCS calls its hexadecimal so, too.
 const PEM: &str = "application/x-pem-file";
 const DER: &str = "application/pkix-crl";
@@ -47,6 +49,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) version: Version,
     pub(crate) query: Query<'a>,
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) asker: Asker,
 }
 
 impl Asked<'_> {
@@ -63,30 +66,36 @@ impl Asked<'_> {
             // Intel's signature is over the bytes of the old form: nobody can make it from the new one.
             let archived = match self.identity.library.archived(subject) {
                 Some(archived) => archived,
-                None => self.identity.library.document(subject, selection).await.map_err(|_| v3_is_gone())?,
+                None => self
+                    .identity
+                    .library
+                    .document(subject, selection, self.asker)
+                    .await
+                    .map_err(|_| v3_is_gone())?,
             };
             return Ok(self.document(&archived, header));
         }
-        let served = self.identity.library.document(subject, selection).await?;
+        let served = self.identity.library.document(subject, selection, self.asker).await?;
         Ok(self.document(&served, header))
     }
 
     /// `qe/identity`, `qve/identity`, `qae/identity`.
     pub(crate) async fn enclave(&self, enclave: Enclave) -> Result<Reply, Refusal> {
         let selection = self.selection()?;
-        let served = self.identity.library.document(Subject::Identity(enclave), selection).await?;
+        let served =
+            self.identity.library.document(Subject::Identity(enclave), selection, self.asker).await?;
         let reply = self.document(&served, "SGX-Enclave-Identity-Issuer-Chain");
-        Ok(match (self.version, &served.document.chain) {
+        Ok(match self.version {
             // The name that Azure's older clients look for.
-            (Version::V3, Some(chain)) => reply.with("SGX-QE-Identity-Issuer-Chain", &percent::encode(chain)),
-            _ => reply,
+            Version::V3 => reply.with_chain("SGX-QE-Identity-Issuer-Chain", &served.document),
+            Version::V4 => reply,
         })
     }
 
     /// `tcbevaluationdatanumbers`.
     pub(crate) async fn evaluation_numbers(&self, tee: Tee) -> Result<Reply, Refusal> {
         let subject = Subject::EvaluationNumbers(tee);
-        let served = self.identity.library.document(subject, Selection::default()).await?;
+        let served = self.identity.library.document(subject, Selection::default(), self.asker).await?;
         Ok(self.document(&served, "TCB-Evaluation-Data-Numbers-Issuer-Chain"))
     }
 
@@ -129,7 +138,7 @@ impl Asked<'_> {
     }
 
     async fn crl(&self, subject: Subject, encoding: Encoding) -> Result<Reply, Refusal> {
-        let served = self.identity.library.document(subject, Selection::default()).await?;
+        let served = self.identity.library.document(subject, Selection::default(), self.asker).await?;
         let body = &served.document.body;
         let (content_type, body) = match encoding {
             Encoding::Der => (DER, body.clone()),
@@ -138,9 +147,11 @@ impl Asked<'_> {
         };
         let reply = Reply::of(content_type, body).dated(&served, self.identity.now(), self.headers);
         // Azure's client wants the header beside the root's list, too, whose issuer is the root.
-        let chain = served.document.chain.as_deref().map(str::to_owned).or_else(|| self.root_certificate());
-        Ok(match chain {
-            Some(chain) => reply.with("SGX-PCK-CRL-Issuer-Chain", &percent::encode(&chain)),
+        if served.document.chain.is_some() {
+            return Ok(reply.with_chain(CRL_CHAIN, &served.document));
+        }
+        Ok(match self.root_certificate() {
+            Some(chain) => reply.with(CRL_CHAIN, &percent::encode(&chain)),
             None => reply,
         })
     }
@@ -156,7 +167,7 @@ impl Asked<'_> {
     /// `fmspcs`: the families that are known here.
     pub(crate) async fn families(&self) -> Result<Reply, Refusal> {
         let wanted = self.query.get("platform")?.filter(|name| !name.eq_ignore_ascii_case("all"));
-        let families = self.identity.families().await?;
+        let families = self.identity.families(self.asker).await?;
         let listed = families
             .iter()
             .filter(|family| wanted.is_none_or(|wanted| family.platform.eq_ignore_ascii_case(wanted)));
@@ -168,11 +179,7 @@ impl Asked<'_> {
 
     fn document(&self, served: &Served, header: &'static str) -> Reply {
         let reply = Reply::of(JSON, served.document.body.clone());
-        let reply = reply.dated(served, self.identity.now(), self.headers);
-        match &served.document.chain {
-            Some(chain) => reply.with(header, &percent::encode(chain)),
-            None => reply,
-        }
+        reply.dated(served, self.identity.now(), self.headers).with_chain(header, &served.document)
     }
 
     /// `update` or `tcbEvaluationDataNumber`, not both (PCS API version 4).

@@ -1,6 +1,7 @@
 //! Answers on the vendors' routes. They are not like those of the rest of the service: Intel's client joins the bodies of
 //! answers that it retries, takes the first header of a name, and knows 200 as the only success.
 
+use assay_collateral::document::Document;
 use assay_collateral::state::State;
 use assay_verify::UnixTime;
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 
 use super::library::{NotServed, Served};
+use crate::percent;
 
 /// Intel's services name each answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -76,6 +78,17 @@ impl Reply {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         {
             self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Adds the chain of a document's signer, if it has one.
+    pub(crate) fn with_chain(mut self, name: &'static str, document: &Document) -> Self {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes())
+            && let Some(chain) = document.chain_in_header(percent::encode)
+            && let Ok(chain) = HeaderValue::from_maybe_shared(chain)
+        {
+            self.headers.insert(name, chain);
         }
         self
     }

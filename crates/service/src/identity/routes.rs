@@ -9,6 +9,7 @@ use super::pcs::{self, Version};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{HardwareIdentity, kds, pckcert, thim};
+use crate::upstream::Asker;
 
 /// A document, whatever version of the interface it is asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) path: Path<'a>,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
+    /// Whose share of the vendors' answers it takes.
+    pub(crate) asker: Asker,
     /// The body of a POST; `None` if it is too large or did not come.
     pub(crate) body: Option<Bytes>,
 }
@@ -155,6 +158,7 @@ pub(crate) async fn answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Rep
 async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Reply, Refusal> {
     let Some((_, endpoint)) = asked.path.route else { return Err(pcs::no_such_path()) };
     let query = Query::parse(asked.query)?;
+    let asker = asked.asker;
     let [first, second] = asked.path.parameters;
     if let (Endpoint::PckCertificate | Endpoint::PckCertificates, true) =
         (endpoint, asked.method == Method::POST)
@@ -162,8 +166,8 @@ async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Rep
         let version = version(first).ok_or_else(pcs::no_such_path)?;
         let body = asked.body.ok_or(Refusal::TooLarge)?;
         return match endpoint {
-            Endpoint::PckCertificate => pckcert::certificate_for_manifest(identity, &body).await,
-            _ => pckcert::certificates_for_manifest(identity, version, &body).await,
+            Endpoint::PckCertificate => pckcert::certificate_for_manifest(identity, &body, asker).await,
+            _ => pckcert::certificates_for_manifest(identity, version, &body, asker).await,
         };
     }
     if asked.method != Method::GET && asked.method != Method::HEAD {
@@ -171,11 +175,13 @@ async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Rep
     }
     match endpoint {
         Endpoint::AmdChain(kind) => kds::cert_chain(identity, first, kind),
-        Endpoint::AmdCrl(kind) => kds::crl(identity, first, kind, asked.headers).await,
-        Endpoint::Vcek => kds::vcek(identity, first, second, &query).await,
-        Endpoint::AzureCache => kds::azure_cache(identity, first, second).await,
-        Endpoint::ThimAmd => Ok(thim::amd(identity, asked.headers, &query).await),
-        Endpoint::ThimSgx if version(first).is_some() => Ok(thim::sgx(identity, asked.headers, &query).await),
+        Endpoint::AmdCrl(kind) => kds::crl(identity, first, kind, asked.headers, asker).await,
+        Endpoint::Vcek => kds::vcek(identity, first, second, &query, asker).await,
+        Endpoint::AzureCache => kds::azure_cache(identity, first, second, asker).await,
+        Endpoint::ThimAmd => Ok(thim::amd(identity, asked.headers, &query, asker).await),
+        Endpoint::ThimSgx if version(first).is_some() => {
+            Ok(thim::sgx(identity, asked.headers, &query, asker).await)
+        }
         // AMD gives it to the cloud provider whose key it is, over TLS with the provider's certificate.
         Endpoint::VlekNotOffered => Err(Refusal::NotFound(
             "VLEK certificates come from the cloud provider that loaded the key, with the evidence."
@@ -183,7 +189,8 @@ async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Rep
         )),
         intel => {
             let version = version(first).ok_or_else(pcs::no_such_path)?;
-            intel_document(pcs::Asked { identity, version, query, headers: asked.headers }, intel).await
+            intel_document(pcs::Asked { identity, version, query, headers: asked.headers, asker }, intel)
+                .await
         }
     }
 }
@@ -197,8 +204,10 @@ async fn intel_document(asked: pcs::Asked<'_>, endpoint: Endpoint) -> Result<Rep
         Endpoint::RootCrl => asked.root_crl().await,
         Endpoint::CrlByAddress => asked.crl_by_address().await,
         Endpoint::Families => asked.families().await,
-        Endpoint::PckCertificate => pckcert::certificate(asked.identity, &asked.query).await,
-        Endpoint::PckCertificates => pckcert::certificates(asked.identity, asked.version, &asked.query).await,
+        Endpoint::PckCertificate => pckcert::certificate(asked.identity, &asked.query, asked.asker).await,
+        Endpoint::PckCertificates => {
+            pckcert::certificates(asked.identity, asked.version, &asked.query, asked.asker).await
+        }
         Endpoint::AmdChain(_)
         | Endpoint::AmdCrl(_)
         | Endpoint::Vcek

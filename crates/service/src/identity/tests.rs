@@ -32,7 +32,7 @@ use super::*;
 use crate::config::{Config, Overrides};
 use crate::dev::DevFolder;
 use crate::trust::TrustHolder;
-use crate::upstream::{Bounds, Guarded};
+use crate::upstream::{Bounds, Guarded, stranger};
 
 const DAY: i64 = 86_400;
 /// Asked for until they are held.
@@ -202,7 +202,8 @@ async fn get(identity: &HardwareIdentity, url: &str) -> Reply {
 async fn get_with(identity: &HardwareIdentity, url: &str, headers: &HeaderMap) -> Reply {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let path = find(path).unwrap();
-    answer(identity, Asked { method: &Method::GET, path, query, headers, body: None }).await
+    answer(identity, Asked { method: &Method::GET, path, query, headers, asker: stranger(1), body: None })
+        .await
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -265,14 +266,14 @@ async fn upstream_is_asked_once_and_a_restart_needs_it_no_more() {
     let world = World::new();
     world.publish(&world.collateral(18, world.now), Track::Standard);
     let identity = world.service(LibraryOptions::default());
-    let ask = || identity.library.document(tcb(), Selection::default());
+    let ask = || identity.library.document(tcb(), Selection::default(), stranger(1));
     let (one, two, three) = tokio::join!(ask(), ask(), ask());
     assert!(one.is_ok() && two.is_ok() && three.is_ok());
     // The list of the root, and the document.
     assert_eq!(world.upstream.times_asked(), 2);
     assert_eq!(get(&identity, &path_of(tcb())).await.status, 200);
     let again = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
-    let served = again.library.document(tcb(), Selection::default()).await.unwrap();
+    let served = again.library.document(tcb(), Selection::default(), stranger(1)).await.unwrap();
     assert_eq!((served.state, served.document.evaluation_number), (State::Fresh, Some(18)));
     assert_eq!(world.upstream.times_asked(), 2);
 }
@@ -282,7 +283,7 @@ async fn two_instances_on_one_store_see_each_others_documents() {
     let world = World::new();
     world.publish(&world.collateral(18, world.now), Track::Standard);
     let (one, other) = (world.service(LibraryOptions::default()), world.service(LibraryOptions::default()));
-    one.library.document(tcb(), Selection::default()).await.unwrap();
+    one.library.document(tcb(), Selection::default(), stranger(1)).await.unwrap();
     assert!(other.library.held(tcb(), Selection::default()).is_none());
     other.library.load().unwrap();
     assert!(other.library.held(tcb(), Selection::default()).is_some());
@@ -423,7 +424,7 @@ async fn a_refresh_takes_newer_documents_and_refuses_older_ones() {
     let world = World::new();
     world.publish(&world.collateral(18, world.now), Track::Standard);
     let identity = world.service(LibraryOptions::default());
-    identity.library.document(tcb(), Selection::default()).await.unwrap();
+    identity.library.document(tcb(), Selection::default(), stranger(1)).await.unwrap();
     assert_eq!(identity.library.refresh().await, AMD_LISTS, "everything is fresh");
     let issued = |identity: &HardwareIdentity| {
         identity.library.held(tcb(), Selection::default()).unwrap().document.window.from.0
@@ -452,7 +453,7 @@ async fn what_is_taken_in_by_hand_obeys_the_same_rules() {
     let set = world.collateral(18, world.now);
     let identity = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
     let [(subject, raw), ..] = documents(&set);
-    let absent = identity.library.document(subject, Selection::default()).await.unwrap_err();
+    let absent = identity.library.document(subject, Selection::default(), stranger(1)).await.unwrap_err();
     assert_eq!(absent, NotServed::NotHeld);
     identity.library.take(subject, Selection::default(), raw, "by hand").await.unwrap();
     let [(_, older), ..] = documents(&world.collateral(18, world.now - DAY));
@@ -534,7 +535,7 @@ async fn families_are_those_that_are_listed_and_those_that_are_held() {
     let world = World::new();
     world.publish(&world.collateral(18, world.now), Track::Standard);
     let identity = world.service(LibraryOptions::default());
-    identity.library.document(tcb(), Selection::default()).await.unwrap();
+    identity.library.document(tcb(), Selection::default(), stranger(1)).await.unwrap();
     let held = hex::encode_upper(CollateralSpec::default().fmspc);
     let list = async |query: &str| {
         let reply = get(&identity, &format!("/sgx/certification/v4/fmspcs{query}")).await;

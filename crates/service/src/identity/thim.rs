@@ -14,24 +14,38 @@ use super::{HardwareIdentity, kds, pckcert};
 use crate::percent;
 use crate::thim::answer::{self, AmdCertification, CACHE_SECONDS};
 use crate::thim::guard;
+use crate::upstream::Asker;
 
 const JSON: &str = "application/json; charset=utf-8";
 
 /// `/metadata/THIM/amd/certification?chipId=..&tcb=..`: both as a report has them.
-pub(super) async fn amd(identity: &HardwareIdentity, headers: &HeaderMap, query: &Query<'_>) -> Reply {
-    told(headers, try_amd(identity, query).await)
+pub(super) async fn amd(
+    identity: &HardwareIdentity,
+    headers: &HeaderMap,
+    query: &Query<'_>,
+    asker: Asker,
+) -> Reply {
+    match guard::check_metadata(headers) {
+        Ok(()) => told(try_amd(identity, query, asker).await),
+        Err(refusal) => error(StatusCode::BAD_REQUEST, &refusal.to_string()),
+    }
 }
 
 /// `/metadata/THIM/sgx/certification/{v}/pckcert`: as for PCCS, in Azure's form and with Intel's headers.
-pub(super) async fn sgx(identity: &HardwareIdentity, headers: &HeaderMap, query: &Query<'_>) -> Reply {
-    told(headers, try_sgx(identity, query).await)
+pub(super) async fn sgx(
+    identity: &HardwareIdentity,
+    headers: &HeaderMap,
+    query: &Query<'_>,
+    asker: Asker,
+) -> Reply {
+    match guard::check_metadata(headers) {
+        Ok(()) => told(try_sgx(identity, query, asker).await),
+        Err(refusal) => error(StatusCode::BAD_REQUEST, &refusal.to_string()),
+    }
 }
 
 /// Errors are JSON here; what clients retry stays empty.
-fn told(headers: &HeaderMap, result: Result<Reply, Refusal>) -> Reply {
-    if let Err(refusal) = guard::check_metadata(headers) {
-        return error(StatusCode::BAD_REQUEST, &refusal.to_string());
-    }
+fn told(result: Result<Reply, Refusal>) -> Reply {
     let refusal = match result {
         Ok(reply) => return reply,
         Err(refusal) => refusal,
@@ -52,7 +66,7 @@ fn error(status: StatusCode, sentence: &str) -> Reply {
     Reply { status, ..Reply::of(JSON, answer::error(sentence)) }
 }
 
-async fn try_amd(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
+async fn try_amd(identity: &HardwareIdentity, query: &Query<'_>, asker: Asker) -> Result<Reply, Refusal> {
     // Each name has one order: `tcb` are bytes of a report, `tcbm` is the number that the answer has, too.
     let reported_tcb = match (query.hex::<8>("tcb")?, query.get("tcbm")?) {
         (Some(tcb), None) => Some(tcb),
@@ -65,7 +79,7 @@ async fn try_amd(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply
         ));
     };
     let wanted = VekKey { reported_tcb, ..kds::chip_of(chip)? };
-    let found: VekCertificate = identity.veks.get_for(&wanted).await?;
+    let found: VekCertificate = identity.veks.get_for(&wanted, asker).await?;
     let [intermediate, root] = found.vek.authority().certificates();
     let certification = AmdCertification {
         vcek: &found.der,
@@ -89,7 +103,7 @@ pub(super) fn azure_form(certificate: &PckCertificate, set: &PckSet) -> Reply {
     Reply { body: Bytes::from(body.to_string()), ..reply }.with("content-type", JSON)
 }
 
-async fn try_sgx(identity: &HardwareIdentity, query: &Query<'_>) -> Result<Reply, Refusal> {
-    let (certificate, set) = pckcert::select(identity, query).await?;
+async fn try_sgx(identity: &HardwareIdentity, query: &Query<'_>, asker: Asker) -> Result<Reply, Refusal> {
+    let (certificate, set) = pckcert::select(identity, query, asker).await?;
     Ok(azure_form(&certificate, &set))
 }

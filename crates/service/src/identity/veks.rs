@@ -67,12 +67,12 @@ impl Veks {
     ///
     /// # Errors
     /// [`NotServed`].
-    pub async fn get(self: &Arc<Self>, name: &VcekName) -> Result<VekCertificate, NotServed> {
+    pub async fn get(self: &Arc<Self>, name: &VcekName, asker: Asker) -> Result<VekCertificate, NotServed> {
         let (veks, name, key) = (Arc::clone(self), name.clone(), key(name));
         if let Some(known) = self.in_memory_for(&key) {
             return Ok(known);
         }
-        let work = || async move { veks.find(name, key).await };
+        let work = || async move { veks.find(name, key, asker).await };
         let Some(waiter) = self.flights.join(key, MOST_UNDER_WAY, work) else {
             return Err(NotServed::Passing { code: "too-many-questions" });
         };
@@ -83,10 +83,14 @@ impl Veks {
     ///
     /// # Errors
     /// [`NotServed`]: what may pass before what is not known.
-    pub(crate) async fn get_for(self: &Arc<Self>, wanted: &VekKey) -> Result<VekCertificate, NotServed> {
+    pub(crate) async fn get_for(
+        self: &Arc<Self>,
+        wanted: &VekKey,
+        asker: Asker,
+    ) -> Result<VekCertificate, NotServed> {
         let mut worst = NotServed::Unknown;
         for name in names(wanted) {
-            match self.get(&name).await {
+            match self.get(&name, asker).await {
                 Ok(found) => return Ok(found),
                 // That it is not of one product says nothing where another one could not be asked about.
                 Err(NotServed::Unknown) => {}
@@ -96,7 +100,12 @@ impl Veks {
         Err(worst)
     }
 
-    async fn find(self: Arc<Self>, name: VcekName, key: Key) -> Result<VekCertificate, NotServed> {
+    async fn find(
+        self: Arc<Self>,
+        name: VcekName,
+        key: Key,
+        asker: Asker,
+    ) -> Result<VekCertificate, NotServed> {
         let (veks, stored_name) = (Arc::clone(&self), name.clone());
         let stored = tokio::task::spawn_blocking(move || {
             let anchors = veks.trust.current().anchors.clone();
@@ -117,7 +126,7 @@ impl Veks {
                 refused = Some(code.clone());
             })
         };
-        let found = self.upstream.ask(&Wanted::Vcek(name.clone()), Asker::Stranger, accept).await;
+        let found = self.upstream.ask(&Wanted::Vcek(name.clone()), asker, accept).await;
         let der = found.map(|found| found.value).map_err(|failures| {
             tracing::warn!(product = %name.product, %failures, "no VCEK certificate came");
             refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code })

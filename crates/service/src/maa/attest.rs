@@ -13,6 +13,7 @@ use crate::endorsements::{self, Brought};
 use crate::front::{Exchange, bearer_needed};
 use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
+use crate::upstream::Asker;
 
 /// Attests, for everybody, but in the wire's first version for identified callers; TPMs only for readers, unless the
 /// provider says otherwise.
@@ -66,7 +67,7 @@ async fn evidence(
     let mut attested = attempt(exchange, provider, &request, &caller).await?;
     // Upstream is waited for without keeping others from the processor; a draft is not worth the question.
     if let (Err(_), Some(missing), false) = (&attested.token, &attested.missing, draft) {
-        match endorsements::bring(exchange.app, missing).await {
+        match endorsements::bring(exchange.app, missing, Asker::Stranger(exchange.source)).await {
             Brought::Here => attested = attempt(exchange, provider, &request, &caller).await?,
             Brought::Nowhere => {}
             // To call the evidence refused would say that it is its fault.

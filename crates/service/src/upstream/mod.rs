@@ -24,6 +24,9 @@ use assay_collateral::upstream::Upstream;
 pub use chain::{Chain, Failure, Failures, Found};
 pub use counters::UpstreamCounters;
 pub use folder::{document_files, vcek_file};
+pub(crate) use guard::Standing;
+#[cfg(test)]
+pub(crate) use guard::stranger;
 pub use guard::{Asker, Bounds, BreakerState, Guarded};
 
 use crate::clock::Clock;

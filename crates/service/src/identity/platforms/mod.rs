@@ -31,7 +31,7 @@ use super::sealed::{PLATFORMS, Sealed};
 use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::trust::TrustHolder;
-use crate::upstream::{Asker, Chain};
+use crate::upstream::{Asker, Chain, Standing};
 
 const LABEL: &[u8] = b"assay platform name v1\0";
 /// Platforms held in memory, at about 30 KiB each with all their certificates; the others are in the store.
@@ -85,7 +85,7 @@ pub struct Platforms {
     memory: Mutex<HashMap<Key, Held>>,
     /// Of platforms that nobody registered, by what they sent.
     passing: Mutex<HashMap<Key, Arc<PckSet>>>,
-    flights: Flights<(Key, Asker), Result<(), NotServed>>,
+    flights: Flights<(Key, Standing), Result<(), NotServed>>,
 }
 
 impl std::fmt::Debug for Platforms {
@@ -122,11 +122,12 @@ impl Platforms {
         self: &Arc<Self>,
         asked: &Registration,
         raw: RawTcb,
+        asker: Asker,
     ) -> Result<Selected, Refusal> {
         let known = self.look_up(asked.id).await?;
         let mut fallback = None;
         if let Some(set) = known.as_ref().and_then(|held| held.set.clone()) {
-            fallback = self.select(&set, raw).await?;
+            fallback = self.select(&set, raw, asker).await?;
             // Intel's list has a certificate for every TCB; one from another cache was for the TCB that was asked for.
             if set.is_whole() || fallback.as_ref().is_some_and(|selected| selected.certificate.is_for(&raw)) {
                 return fallback.ok_or(Refusal::NoCertificate);
@@ -135,13 +136,13 @@ impl Platforms {
         let request = match &known {
             Some(held) => with_question(&held.record, asked),
             // Nothing binds the QE ID of who merely asks to his PPID: what comes is for this question, and leaves no trace.
-            None if asked.encrypted_ppid.is_some() => return self.pass_by(asked, raw).await,
+            None if asked.encrypted_ppid.is_some() => return self.pass_by(asked, raw, asker).await,
             None => return Err(Refusal::PlatformUnknown),
         };
         if self.mode == Mode::Offline {
             return fallback.ok_or(Refusal::NoCertificate);
         }
-        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, Asker::Stranger).await {
+        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, asker).await {
             Ok(()) => {}
             Err(_) if fallback.is_some() => return fallback.ok_or(Refusal::NoCertificate),
             Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
@@ -149,21 +150,21 @@ impl Platforms {
         }
         let set = self.look_up(asked.id).await?.and_then(|held| held.set);
         let selected = match set {
-            Some(set) => self.select(&set, raw).await?,
+            Some(set) => self.select(&set, raw, asker).await?,
             None => None,
         };
         selected.ok_or(Refusal::NoCertificate)
     }
 
     /// The certificate of a platform that nobody registered, by the PPID that it sent along.
-    async fn pass_by(&self, asked: &Registration, raw: RawTcb) -> Result<Selected, Refusal> {
+    async fn pass_by(&self, asked: &Registration, raw: RawTcb, asker: Asker) -> Result<Selected, Refusal> {
         let key = passing_key(asked);
         let known = self.passing.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let set = match known {
             Some(set) => set,
-            None => self.pass_on(asked).await?,
+            None => self.pass_on(asked, asker).await?,
         };
-        let certificate = self.choose(&set, raw).await?;
+        let certificate = self.choose(&set, raw, asker).await?;
         let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
         if passing.len() >= MAX_IN_MEMORY {
             passing.clear();
@@ -173,11 +174,11 @@ impl Platforms {
     }
 
     /// Certificates of a platform that is not stored: what PCS answers by encrypted PPID or manifest.
-    pub(crate) async fn pass_on(&self, asked: &Registration) -> Result<Arc<PckSet>, Refusal> {
+    pub(crate) async fn pass_on(&self, asked: &Registration, asker: Asker) -> Result<Arc<PckSet>, Refusal> {
         if self.mode != Mode::Lazy {
             return Err(Refusal::PlatformUnknown);
         }
-        match self.ask(asked, Asker::Stranger).await {
+        match self.ask(asked, asker).await {
             Ok(set) => Ok(Arc::new(set)),
             Err(NotServed::Unknown | NotServed::NotHeld) => Err(Refusal::PlatformUnknown),
             Err(_) => Err(Refusal::Passing),
@@ -350,18 +351,28 @@ impl Platforms {
     ///
     /// # Errors
     /// 462 where it has none.
-    pub(crate) async fn choose(&self, set: &Arc<PckSet>, raw: RawTcb) -> Result<PckCertificate, Refusal> {
-        let selected = self.select(set, raw).await?;
+    pub(crate) async fn choose(
+        &self,
+        set: &Arc<PckSet>,
+        raw: RawTcb,
+        asker: Asker,
+    ) -> Result<PckCertificate, Refusal> {
+        let selected = self.select(set, raw, asker).await?;
         selected.map(|selected| selected.certificate).ok_or(Refusal::NoCertificate)
     }
 
-    async fn select(&self, set: &Arc<PckSet>, raw: RawTcb) -> Result<Option<Selected>, Refusal> {
+    async fn select(
+        &self,
+        set: &Arc<PckSet>,
+        raw: RawTcb,
+        asker: Asker,
+    ) -> Result<Option<Selected>, Refusal> {
         let subject = Subject::TcbInfo { tee: Tee::Sgx, fmspc: set.fmspc() };
         // Whose levels order the certificates; those of a platform that was registered are fetched in every mode but offline.
         if self.library.held(subject, Selection::default()).is_none() {
             self.library.bring(subject, Selection::default()).await;
         }
-        let served = self.library.document(subject, Selection::default()).await?;
+        let served = self.library.document(subject, Selection::default(), asker).await?;
         let Some(info) = served.document.tcb_info() else { return Err(Refusal::Internal) };
         let Some(certificate) = set.select(&raw, info) else { return Ok(None) };
         let window = certificate.verified.window();
@@ -392,7 +403,7 @@ impl Platforms {
                 NotServed::Passing { code: "store" }
             })
         };
-        let Some(waiter) = self.flights.join((key, asker), MOST_UNDER_WAY, work) else {
+        let Some(waiter) = self.flights.join((key, asker.standing()), MOST_UNDER_WAY, work) else {
             return Err(NotServed::Passing { code: "too-many-questions" });
         };
         waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))

@@ -58,13 +58,13 @@ async fn a_pin_decides_what_nodes_get_and_what_judges() {
     assert_eq!(over.judging_selection("other"), Selection::Number(18));
     let platform = PlatformKey { fmspc: CollateralSpec::default().fmspc, ca: PckCa::Platform };
     for selection in [Selection::Number(17), Selection::Number(18), Selection::default()] {
-        assert_eq!(identity.bring_set(&platform, selection).await, Ok(()), "{selection:?}");
+        assert_eq!(identity.bring_set(&platform, selection, stranger(1)).await, Ok(()), "{selection:?}");
         let set = identity.set(&platform, selection).unwrap();
         let expected = if let Selection::Number(number) = selection { number } else { 19 };
         assert_eq!(set.evaluation_number(), expected);
         assert!(identity.raw_set(&set.digest).is_some());
     }
-    assert!(identity.bring_set(&platform, Selection::Number(12)).await.is_err());
+    assert!(identity.bring_set(&platform, Selection::Number(12), stranger(1)).await.is_err());
     let chain = crate::registry::administration_chain("hardware-identity").unwrap();
     assert_eq!(world.store.chain_tip(&chain).unwrap().unwrap().sequence, 1, "a change leaves its record");
 }
@@ -87,7 +87,7 @@ async fn a_preview_counts_who_falls_behind_and_why() {
     let [(subject, raw), ..] = documents(&world.intel.collateral(&spec, world.now).unwrap());
     let identity = world.service(LibraryOptions::default());
     identity.library.take(subject, Selection::Number(19), raw, "test").await.unwrap();
-    identity.library.document(tcb(), Selection::Number(18)).await.unwrap();
+    identity.library.document(tcb(), Selection::Number(18), stranger(1)).await.unwrap();
     for number in 0..3_u8 {
         let id = PlatformId { qe_id: [number; 16], pce_id: [0; 2] };
         identity.platforms.bring(id, world.pcks(&[assay_silicon::intel::TcbStatus::UpToDate])).await.unwrap();

@@ -228,7 +228,7 @@ async fn after_a_recovery_certificates_are_fetched_anew_with_the_manifest() {
     world.knows(&asked, &world.pcks(&[TcbStatus::OutOfDate]));
     let identity = world.service(LibraryOptions::default());
     identity.platforms.register(asked.clone()).await.unwrap();
-    identity.library.document(tcb(), Selection::default()).await.unwrap();
+    identity.library.document(tcb(), Selection::default(), stranger(1)).await.unwrap();
     // The first fetch did not know the evaluation yet; the next pass brings it up to date.
     identity.platforms.refresh().await.unwrap();
     assert_eq!(identity.platforms.refresh().await, Ok(refreshed(0)), "nothing changed");
@@ -324,7 +324,11 @@ async fn requests_as_pcs_takes_them() {
 async fn post(identity: &HardwareIdentity, path: &str, body: &Value) -> Reply {
     let (headers, body) = (HeaderMap::new(), Some(Bytes::from(body.to_string())));
     let path = find(path).unwrap();
-    answer(identity, Asked { method: &Method::POST, path, query: None, headers: &headers, body }).await
+    answer(
+        identity,
+        Asked { method: &Method::POST, path, query: None, headers: &headers, asker: stranger(1), body },
+    )
+    .await
 }
 
 #[tokio::test]

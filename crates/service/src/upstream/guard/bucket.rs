@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Asker;
+use super::Standing;
 
 /// A token bucket in the form of the generic cell rate algorithm. Times are since the start of the service.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ impl Bucket {
     ///
     /// # Errors
     /// How long to wait until there is enough.
-    pub(super) fn take(&mut self, asker: Asker, now: Duration) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, asker: Standing, now: Duration) -> Result<(), Duration> {
         let depth = match asker {
-            Asker::Own => self.depth,
-            Asker::Stranger => self.depth.checked_div(2).unwrap_or_default().max(self.interval),
+            Standing::Own => self.depth,
+            Standing::Stranger => self.depth.checked_div(2).unwrap_or_default().max(self.interval),
         };
         let next = self.full_at.max(now).saturating_add(self.interval);
         let over = next.saturating_sub(now).saturating_sub(depth);
@@ -50,34 +50,34 @@ mod tests {
     #[test]
     fn a_burst_and_then_one_after_the_other() {
         let mut bucket = Bucket::new(seconds(10), 10);
-        assert!((0..10).all(|_| bucket.take(Asker::Own, seconds(0)).is_ok()));
-        assert_eq!(bucket.take(Asker::Own, seconds(0)), Err(seconds(10)));
-        assert_eq!(bucket.take(Asker::Own, seconds(4)), Err(seconds(6)));
-        assert_eq!(bucket.take(Asker::Own, seconds(10)), Ok(()));
-        assert_eq!(bucket.take(Asker::Own, seconds(10)), Err(seconds(10)));
+        assert!((0..10).all(|_| bucket.take(Standing::Own, seconds(0)).is_ok()));
+        assert_eq!(bucket.take(Standing::Own, seconds(0)), Err(seconds(10)));
+        assert_eq!(bucket.take(Standing::Own, seconds(4)), Err(seconds(6)));
+        assert_eq!(bucket.take(Standing::Own, seconds(10)), Ok(()));
+        assert_eq!(bucket.take(Standing::Own, seconds(10)), Err(seconds(10)));
     }
 
     #[test]
     fn strangers_have_half_of_it() {
         let mut bucket = Bucket::new(seconds(10), 10);
-        assert!((0..5).all(|_| bucket.take(Asker::Stranger, seconds(0)).is_ok()));
-        assert_eq!(bucket.take(Asker::Stranger, seconds(0)), Err(seconds(10)));
-        assert!((0..5).all(|_| bucket.take(Asker::Own, seconds(0)).is_ok()));
-        assert_eq!(bucket.take(Asker::Own, seconds(0)), Err(seconds(10)));
+        assert!((0..5).all(|_| bucket.take(Standing::Stranger, seconds(0)).is_ok()));
+        assert_eq!(bucket.take(Standing::Stranger, seconds(0)), Err(seconds(10)));
+        assert!((0..5).all(|_| bucket.take(Standing::Own, seconds(0)).is_ok()));
+        assert_eq!(bucket.take(Standing::Own, seconds(0)), Err(seconds(10)));
         assert_eq!(
-            bucket.take(Asker::Stranger, seconds(10)),
+            bucket.take(Standing::Stranger, seconds(10)),
             Err(seconds(50)),
             "not before half is there again"
         );
-        assert_eq!(bucket.take(Asker::Stranger, seconds(60)), Ok(()));
+        assert_eq!(bucket.take(Standing::Stranger, seconds(60)), Ok(()));
     }
 
     #[test]
     fn the_smallest_bucket_has_one_for_everybody() {
         let mut bucket = Bucket::new(seconds(1), 0);
-        assert_eq!(bucket.take(Asker::Stranger, seconds(0)), Ok(()));
-        assert_eq!(bucket.take(Asker::Own, seconds(0)), Err(seconds(1)));
+        assert_eq!(bucket.take(Standing::Stranger, seconds(0)), Ok(()));
+        assert_eq!(bucket.take(Standing::Own, seconds(0)), Err(seconds(1)));
         let mut endless = Bucket::new(Duration::ZERO, 1);
-        assert!((0..1000).all(|_| endless.take(Asker::Stranger, seconds(0)).is_ok()));
+        assert!((0..1000).all(|_| endless.take(Standing::Stranger, seconds(0)).is_ok()));
     }
 }

@@ -19,6 +19,7 @@ pub use breaker::BreakerState;
 
 use super::counters::UpstreamCounters;
 use crate::flight::Flights;
+use crate::limits::{Rate, RateLimiter, Source};
 use crate::random;
 use breaker::Breaker;
 use bucket::Bucket;
@@ -35,11 +36,33 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 pub enum Asker {
     /// The service itself, an operator, or a platform that is registered.
     Own,
-    /// Anybody: strangers have half of the questions, and what goes wrong for them closes nothing for the others.
+    /// Anybody, and where the request came from: strangers have half of the questions, one source half of what flows in, and
+    /// what goes wrong for them closes nothing for the others.
+    Stranger(Source),
+}
+
+/// Who answers for questions: those of all strangers are one in everything but their budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Standing {
+    Own,
     Stranger,
 }
 
 impl Asker {
+    pub(crate) const fn standing(self) -> Standing {
+        match self {
+            Self::Own => Standing::Own,
+            Self::Stranger(_) => Standing::Stranger,
+        }
+    }
+
+    /// Whether it is anybody.
+    pub(crate) const fn is_stranger(self) -> bool {
+        matches!(self, Self::Stranger(_))
+    }
+}
+
+impl Standing {
     /// How many questions may be under way before one more is turned away.
     const fn most_under_way(self) -> usize {
         match self {
@@ -81,7 +104,7 @@ type Outcome = Result<Fetched, UpstreamError>;
 #[derive(Debug)]
 pub struct Guarded {
     shared: Arc<Shared>,
-    flights: Flights<(Fingerprint, Asker), Outcome>,
+    flights: Flights<(Fingerprint, Standing), Outcome>,
 }
 
 struct Shared {
@@ -89,6 +112,7 @@ struct Shared {
     bounds: Bounds,
     counters: Arc<UpstreamCounters>,
     gates: Mutex<Gates>,
+    sources: RateLimiter<Source>,
     salt: Salt,
     started: Instant,
 }
@@ -125,6 +149,7 @@ impl Guarded {
             upstream,
             bounds,
             gates: Mutex::new(gates),
+            sources: RateLimiter::new(share_of_a_source(&bounds)),
             salt: Salt(random::bytes()?),
             started: Instant::now(),
         };
@@ -160,8 +185,9 @@ impl Guarded {
         }
         let _waiting = self.shared.counters.wait();
         let question = self.shared.salt.of(wanted);
+        let standing = asker.standing();
         // Whoever has less may have been turned away where the other is not.
-        if let Some(others) = self.flights.find(&(question, asker.other())) {
+        if let Some(others) = self.flights.find(&(question, standing.other())) {
             let answer = landed(others.wait().await);
             if !matches!(answer, Err(UpstreamError::NotAsked { .. })) {
                 return answer;
@@ -169,7 +195,7 @@ impl Guarded {
         }
         let shared = &self.shared;
         let work = || Arc::clone(shared).fetch(wanted.clone(), question, asker);
-        match self.flights.join((question, asker), asker.most_under_way(), work) {
+        match self.flights.join((question, standing), standing.most_under_way(), work) {
             Some(waiter) => landed(waiter.wait().await),
             None => Err(shared.turned_away("too many questions are under way")),
         }
@@ -224,13 +250,18 @@ impl Shared {
     async fn enter(&self, asker: Asker) -> Result<(), UpstreamError> {
         const SPENT: &str = "this service has spent its questions";
         let give_up = self.now().saturating_add(self.bounds.timeout);
+        if let Asker::Stranger(source) = asker
+            && self.sources.take(source, self.now()).is_err()
+        {
+            return Err(self.turned_away("this source has spent its share of the questions"));
+        }
         loop {
-            let wait = match self.gates().enter(asker, self.now()) {
+            let wait = match self.gates().enter(asker.standing(), self.now()) {
                 Ok(()) => return Ok(()),
                 Err(Refusal::Wait(wait)) => wait,
                 Err(Refusal::LeftAlone(reason)) => return Err(self.turned_away(reason)),
             };
-            if asker == Asker::Stranger || self.now().saturating_add(wait) > give_up {
+            if asker.is_stranger() || self.now().saturating_add(wait) > give_up {
                 return Err(self.turned_away(SPENT));
             }
             tokio::time::sleep(wait).await;
@@ -272,7 +303,7 @@ impl Shared {
                 gates.pause(now.saturating_add(retry_after.unwrap_or(DEFAULT_PAUSE)));
             }
             Err(UpstreamError::Unavailable { .. } | UpstreamError::BadAnswer { .. }) => {
-                gates.failed(asker, now);
+                gates.failed(asker.standing(), now);
             }
             _ => gates.answered(),
         }
@@ -292,6 +323,18 @@ impl Shared {
     }
 }
 
+/// As much at once as all strangers have, so that one new verifier gets everything for a new platform; in the long run half of
+/// what flows in, so that whoever asks for random chips leaves the other half to the others.
+fn share_of_a_source(bounds: &Bounds) -> Rate {
+    Rate { requests: 1, period: bounds.interval.saturating_mul(2), burst: bounds.burst.div_euclid(2).max(1) }
+}
+
+/// Somebody, by the last part of an address.
+#[cfg(test)]
+pub(crate) fn stranger(number: u8) -> Asker {
+    Asker::Stranger(Source::from(std::net::IpAddr::from([192, 0, 2, number])))
+}
+
 /// Why a question is not asked now.
 enum Refusal {
     /// There is a turn after this time.
@@ -302,7 +345,7 @@ enum Refusal {
 
 impl Gates {
     /// A question is counted only if it is asked, so the breaker is looked at before the bucket.
-    fn enter(&mut self, asker: Asker, now: Duration) -> Result<(), Refusal> {
+    fn enter(&mut self, asker: Standing, now: Duration) -> Result<(), Refusal> {
         if let Some(reason) = self.breaker(asker).refusal(now) {
             return Err(Refusal::LeftAlone(reason));
         }
@@ -311,10 +354,10 @@ impl Gates {
         Ok(())
     }
 
-    const fn breaker(&mut self, asker: Asker) -> &mut Breaker {
+    const fn breaker(&mut self, asker: Standing) -> &mut Breaker {
         match asker {
-            Asker::Own => &mut self.own,
-            Asker::Stranger => &mut self.strangers,
+            Standing::Own => &mut self.own,
+            Standing::Stranger => &mut self.strangers,
         }
     }
 
@@ -324,9 +367,9 @@ impl Gates {
     }
 
     /// A question of a stranger may be made to fail, so that it closes the way for strangers alone.
-    fn failed(&mut self, asker: Asker, now: Duration) {
+    fn failed(&mut self, asker: Standing, now: Duration) {
         self.strangers.failed(now);
-        if asker == Asker::Own {
+        if asker == Standing::Own {
             self.own.failed(now);
         }
     }

@@ -159,7 +159,7 @@ async fn a_short_wait_is_waited_and_a_long_one_leaves_it_alone() {
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(rig.ask(2, Asker::Own).await, Err(TOLD_TO_WAIT));
     assert_eq!(
-        (rig.ask(2, Asker::Stranger).await, rig.guarded.breaker()),
+        (rig.ask(2, stranger(1)).await, rig.guarded.breaker()),
         (Err(TOLD_TO_WAIT), BreakerState::Open)
     );
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -193,22 +193,40 @@ async fn a_broken_upstream_is_left_alone_and_tried_with_one_question() {
 async fn strangers_close_the_way_for_strangers_alone() {
     let rig = Rig::new([down()], Duration::ZERO, Bounds { retries: 0, interval: Duration::ZERO, ..BOUNDS });
     for _ in 0..5 {
-        assert_eq!(rig.ask(1, Asker::Stranger).await, down());
+        assert_eq!(rig.ask(1, stranger(1)).await, down());
     }
-    assert_eq!(rig.ask(1, Asker::Stranger).await, Err(BROKEN));
+    assert_eq!(rig.ask(1, stranger(1)).await, Err(BROKEN));
     assert_eq!(rig.guarded.breaker(), BreakerState::Closed);
     rig.says(good());
     assert_eq!(rig.ask(1, Asker::Own).await, good());
-    assert_eq!(rig.ask(1, Asker::Stranger).await, good(), "an answer opens it for all");
+    assert_eq!(rig.ask(1, stranger(1)).await, good(), "an answer opens it for all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_source_leaves_half_of_what_flows_in_to_the_others() {
+    let rig = Rig::quick([good()]);
+    let mut numbers = 0..;
+    let mut ask = async |source| rig.ask(numbers.next().unwrap(), stranger(source)).await;
+    for _ in 0..5 {
+        assert_eq!(ask(1).await, good());
+    }
+    let mut answered = [0, 0];
+    for _ in 0..20 {
+        tokio::time::advance(BOUNDS.interval).await;
+        // Whoever is greedy always comes first.
+        answered[0] += u32::from(ask(1).await == good());
+        answered[1] += u32::from(ask(2).await == good());
+    }
+    assert_eq!(answered, [10, 10]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn strangers_spend_half_of_the_questions() {
     let rig = Rig::quick([good()]);
     for number in 0..5 {
-        assert_eq!(rig.ask(number, Asker::Stranger).await, good());
+        assert_eq!(rig.ask(number, stranger(number)).await, good());
     }
-    assert_eq!((rig.ask(5, Asker::Stranger).await, rig.asked()), (Err(SPENT), 5));
+    assert_eq!((rig.ask(5, stranger(5)).await, rig.asked()), (Err(SPENT), 5));
     for number in 5..10 {
         assert_eq!(rig.ask(number, Asker::Own).await, good());
     }
@@ -229,7 +247,7 @@ async fn nobody_waits_for_a_turn_longer_than_for_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_is_not_allowed_leaves_the_first_error() {
     let rig = Rig::new([down()], Duration::ZERO, Bounds { burst: 1, ..BOUNDS });
-    assert_eq!((rig.ask(1, Asker::Stranger).await, rig.asked()), (down(), 1));
+    assert_eq!((rig.ask(1, stranger(1)).await, rig.asked()), (down(), 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +255,7 @@ async fn what_is_not_known_is_not_asked_again_for_ten_minutes() {
     let rig = Rig::quick([Err(NOT_KNOWN), good()]);
     assert_eq!(rig.ask(1, Asker::Own).await, Err(NOT_KNOWN));
     tokio::time::sleep(Duration::from_secs(599)).await;
-    assert_eq!((rig.ask(1, Asker::Stranger).await, rig.asked()), (Err(NOT_KNOWN), 1));
+    assert_eq!((rig.ask(1, stranger(1)).await, rig.asked()), (Err(NOT_KNOWN), 1));
     assert_eq!(rig.ask(2, Asker::Own).await, good(), "another chip is another question");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!((rig.ask(1, Asker::Own).await, rig.asked()), (good(), 3));
@@ -252,7 +270,7 @@ async fn a_crowd_asks_once() {
     let rig = Rig::new([good()], Duration::from_secs(2), BOUNDS);
     let ask = |number: u32| {
         let guarded = Arc::clone(&rig.guarded);
-        let asker = if number.is_multiple_of(2) { Asker::Own } else { Asker::Stranger };
+        let asker = if number.is_multiple_of(2) { Asker::Own } else { stranger(1) };
         tokio::spawn(async move { guarded.ask(&chip(1), asker).await })
     };
     let mut crowd: Vec<_> = (0..200).map(ask).collect();
@@ -282,9 +300,9 @@ async fn who_asked_first_may_go_away() {
 #[tokio::test(start_paused = true)]
 async fn an_own_question_is_not_lost_with_that_of_a_stranger() {
     let rig = Rig::new([down(), good()], Duration::from_secs(1), Bounds { burst: 2, ..BOUNDS });
-    assert_eq!(rig.ask(9, Asker::Stranger).await, down());
+    assert_eq!(rig.ask(9, stranger(1)).await, down());
     // The stranger comes first and finds nothing in the bucket; whoever joined him asks for himself.
-    let (stranger, own) = tokio::join!(rig.ask(1, Asker::Stranger), rig.ask(1, Asker::Own));
+    let (stranger, own) = tokio::join!(rig.ask(1, stranger(2)), rig.ask(1, Asker::Own));
     assert_eq!((stranger, own, rig.asked()), (Err(SPENT), good(), 2));
 }
 
@@ -330,7 +348,7 @@ async fn what_is_not_offered_costs_no_question() {
         assert_eq!(rig.guarded.ask(&Wanted::Families, Asker::Own).await, Err(UpstreamError::NotOffered));
     }
     assert_eq!((rig.asked(), rig.guarded.counters().asked.get()), (0, 0));
-    assert_eq!(rig.ask(1, Asker::Stranger).await, good(), "the bucket is still full");
+    assert_eq!(rig.ask(1, stranger(1)).await, good(), "the bucket is still full");
     // A cache without a path says so once.
     let rig = Rig::quick([Err(UpstreamError::NotOffered)]);
     for _ in 0..2 {
@@ -350,7 +368,7 @@ async fn strangers_leave_room_for_questions_under_way() {
         let guarded = Arc::clone(&rig.guarded);
         tokio::spawn(async move { guarded.ask(&chip(number), asker).await })
     };
-    let crowd: Vec<_> = (0..200).map(|number| ask(number, Asker::Stranger)).collect();
+    let crowd: Vec<_> = (0..200).map(|number| ask(number, stranger(1))).collect();
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(rig.ask(1, Asker::Own).await, good());
     let mut outcomes = Vec::new();

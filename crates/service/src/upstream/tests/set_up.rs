@@ -35,7 +35,7 @@ async fn the_first_usable_answer_is_the_one() {
 
     scene.answers(Scripted::new(200, &[], DER));
     let refuse = |source: &str, _| if source == "kds" { Ok(()) } else { Err("it is not genuine".to_owned()) };
-    let found = chain.ask(&vcek(1), Asker::Stranger, refuse).await.unwrap();
+    let found = chain.ask(&vcek(1), stranger(1), refuse).await.unwrap();
     assert_eq!(found.source, "kds", "a forged answer does not stand before a genuine one");
     let refused = |_: &str, _| Err::<(), _>("it is not genuine".to_owned());
     let failures = chain.ask(&vcek(1), Asker::Own, refused).await.unwrap_err();
@@ -67,7 +67,7 @@ async fn strangers_are_counted_against_their_share() {
     scene.answers(Scripted::new(200, &[], DER));
     let mut outcomes = Vec::new();
     for number in 0..4 {
-        outcomes.push(chain.ask(&vcek(number), Asker::Stranger, |_, _| Ok(())).await.is_ok());
+        outcomes.push(chain.ask(&vcek(number), stranger(1), |_, _| Ok(())).await.is_ok());
     }
     assert_eq!((outcomes.as_slice(), scene.asked()), (&[true, true, false, false][..], 2));
     assert!(chain.ask(&vcek(9), Asker::Own, |_, _| Ok(())).await.is_ok());

@@ -56,7 +56,7 @@ async fn everything_of_intels_is_answered() {
     ];
     for subject in subjects {
         let wanted = Wanted::Document(subject, Selection::default());
-        let found = chain.ask(&wanted, Asker::Stranger, |_, fetched| Ok(fetched)).await.unwrap();
+        let found = chain.ask(&wanted, stranger(1), |_, fetched| Ok(fetched)).await.unwrap();
         assert_eq!(found.source, "simulated", "{subject}");
         let Fetched::Document(raw) = found.value else { panic!("{subject}") };
         assert!(!raw.body.is_empty());
