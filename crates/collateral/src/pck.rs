@@ -212,8 +212,13 @@ impl PckSet {
     /// Whether both are of one platform: certificates name it by its PPID.
     #[must_use]
     pub fn is_of_same_platform(&self, other: &Self) -> bool {
-        let ppid = |set: &Self| set.certificates.first().map(|pck| pck.verified.extension.ppid);
-        ppid(self) == ppid(other)
+        self.ppid() == other.ppid()
+    }
+
+    /// The platform's name in its certificates. Never log it.
+    #[must_use]
+    pub fn ppid(&self) -> [u8; 16] {
+        self.certificates.first().map(|pck| pck.verified.extension.ppid).unwrap_or_default()
     }
 
     /// With those certificates of another set of this platform that are for other TCBs.

@@ -31,7 +31,11 @@ pub(super) struct Kind {
 pub(super) const PLATFORMS: Kind = Kind { purpose: "platform", folder: "collateral/platform" };
 /// VCEK certificates, which carry the id of their chip.
 pub(super) const VCEKS: Kind = Kind { purpose: "vcek", folder: "collateral/vcek" };
-const KINDS: [Kind; 2] = [PLATFORMS, VCEKS];
+/// Certificates of platforms that are not registered.
+pub(super) const LEARNED: Kind = Kind { purpose: "learned-platform", folder: "collateral/learned" };
+/// With which ids those were asked for.
+pub(super) const LEARNED_ASKERS: Kind = Kind { purpose: "learned-asker", folder: "collateral/learned-asker" };
+const KINDS: [Kind; 4] = [PLATFORMS, VCEKS, LEARNED, LEARNED_ASKERS];
 
 impl Sealed {
     /// Where the document of a key stands, if there is one.
@@ -54,7 +58,7 @@ impl Sealed {
     pub(super) fn change(
         &self,
         key: &[u8; 32],
-        work: impl Fn(Option<&[u8]>) -> Result<Vec<u8>, StoreError>,
+        mut work: impl FnMut(Option<&[u8]>) -> Result<Vec<u8>, StoreError>,
     ) -> Result<(), StoreError> {
         let name = self.name(key)?;
         for _ in 0..ATTEMPTS {
@@ -76,6 +80,32 @@ impl Sealed {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// Takes a document away, if it is there. Who wrote to it meanwhile is not written over.
+    pub(super) fn remove(&self, key: &[u8; 32]) -> Result<(), StoreError> {
+        let Some(head) = self.head(key)? else { return Ok(()) };
+        let mut change = Change::new(change_id()?);
+        change.set_head(head.name, Some(head.revision), None);
+        match self.store.commit(change) {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            done => done.map(drop),
+        }
+    }
+
+    /// How many documents there are, counted as far as `most`.
+    pub(super) fn count(&self, most: usize) -> Result<usize, StoreError> {
+        let folder = HeadName::new(self.kind.folder)?;
+        let (mut count, mut after) = (0_usize, None);
+        while count < most {
+            let page = self.store.heads(Some(&folder), after.as_ref(), catalog::PAGE_MAX)?;
+            count = count.saturating_add(page.items.len());
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(count)
     }
 
     /// Every document, a page after the other.

@@ -9,6 +9,7 @@
 mod amd;
 mod baselines;
 mod platforms;
+mod unregistered;
 
 use std::collections::HashMap;
 use std::time::Duration;

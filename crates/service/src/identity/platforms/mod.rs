@@ -5,10 +5,11 @@
 //! ```
 //!
 //! What identifies a platform (QE ID, PPID, manifest, and the certificates, which carry the PPID) is only stored sealed, and
-//! never logged. Nothing of a platform is stored for who merely asks, unless the vendor answered with its genuine
-//! certificates.
+//! never logged. Of a platform that merely asks, what the vendor answered is stored apart ([`learned`]).
 
+mod learned;
 mod record;
+mod unregistered;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::Tee;
 use assay_verify::{UnixTime, sha256};
 
+use learned::Learned;
 use record::{FORMAT, PckRecord, Record, with_question};
 
 use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, not_served};
@@ -84,7 +86,9 @@ pub struct Platforms {
     mode: Mode,
     memory: Mutex<HashMap<Key, Held>>,
     /// Of platforms that nobody registered, by what they sent.
-    passing: Mutex<HashMap<Key, Arc<PckSet>>>,
+    passing: Mutex<HashMap<Key, (UnixTime, Arc<PckSet>)>>,
+    /// Of the same, for when nobody can be asked.
+    learned: Learned,
     flights: Flights<(Key, Standing), Result<(), NotServed>>,
 }
 
@@ -110,8 +114,9 @@ impl Platforms {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { store, master, upstream, library, trust, cache, clock, mode } = parts;
         let (memory, passing, flights) = (Mutex::default(), Mutex::default(), Flights::default());
+        let learned = Learned::new(&store, &master);
         let sealed = Sealed { store, master, kind: PLATFORMS };
-        Self { sealed, upstream, library, trust, cache, clock, mode, memory, passing, flights }
+        Self { learned, sealed, upstream, library, trust, cache, clock, mode, memory, passing, flights }
     }
 
     /// The certificate for what a platform runs now.
@@ -154,35 +159,6 @@ impl Platforms {
             None => None,
         };
         selected.ok_or(Refusal::NoCertificate)
-    }
-
-    /// The certificate of a platform that nobody registered, by the PPID that it sent along.
-    async fn pass_by(&self, asked: &Registration, raw: RawTcb, asker: Asker) -> Result<Selected, Refusal> {
-        let key = passing_key(asked);
-        let known = self.passing.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let set = match known {
-            Some(set) => set,
-            None => self.pass_on(asked, asker).await?,
-        };
-        let certificate = self.choose(&set, raw, asker).await?;
-        let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
-        if passing.len() >= MAX_IN_MEMORY {
-            passing.clear();
-        }
-        passing.insert(key, Arc::clone(&set));
-        Ok(Selected { certificate, set })
-    }
-
-    /// Certificates of a platform that is not stored: what PCS answers by encrypted PPID or manifest.
-    pub(crate) async fn pass_on(&self, asked: &Registration, asker: Asker) -> Result<Arc<PckSet>, Refusal> {
-        if self.mode != Mode::Lazy {
-            return Err(Refusal::PlatformUnknown);
-        }
-        match self.ask(asked, asker).await {
-            Ok(set) => Ok(Arc::new(set)),
-            Err(NotServed::Unknown | NotServed::NotHeld) => Err(Refusal::PlatformUnknown),
-            Err(_) => Err(Refusal::Passing),
-        }
     }
 
     /// Registers a platform: what it told is durable when this returns, and where upstream can be asked, so are its
@@ -557,13 +533,6 @@ pub enum BringError {
     /// They could not be kept.
     #[error("{0}")]
     Store(StoreError),
-}
-
-/// Names a question of a platform that nobody registered.
-fn passing_key(asked: &Registration) -> Key {
-    let ppid = asked.encrypted_ppid.as_deref().unwrap_or_default();
-    let raw = asked.raw_tcb.map(|raw| (raw.cpu_svn, raw.pce_svn.to_le_bytes())).unwrap_or_default();
-    sha256(&[LABEL, &asked.id.qe_id, &asked.id.pce_id, ppid, &raw.0, &raw.1])
 }
 
 fn key(id: PlatformId) -> Key {

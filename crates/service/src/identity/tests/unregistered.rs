@@ -1,0 +1,140 @@
+//! Platforms that nobody registered: what is learned of them, and when it is used.
+
+use assay_collateral::pck::PlatformId;
+use assay_collateral::upstream::{PckRequest, RawPcks, UpstreamError};
+use assay_silicon::intel::{PlatformSpec, TcbStatus};
+use assay_store::HeadName;
+
+use super::platforms::{QE_ID, raw, registration, url};
+use super::*;
+use crate::identity::platforms::Registration;
+
+const LEARNED: &str = "collateral/learned";
+const ASKERS: &str = "collateral/learned-asker";
+const PPID_ONE: u8 = 9;
+
+/// A world with the documents of the family.
+fn world() -> World {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    world
+}
+
+/// What a node sends: its encrypted PPID is `ppid` over and over.
+fn asks(qe_id: [u8; 16], ppid: u8) -> String {
+    let url = url(TcbStatus::UpToDate).replace(&"00".repeat(384), &hex::encode([ppid; 384]));
+    url.replace(&hex::encode_upper(QE_ID), &hex::encode_upper(qe_id))
+}
+
+impl World {
+    fn answers(&self, qe_id: [u8; 16], ppid: u8, answer: Result<RawPcks, UpstreamError>) {
+        let Registration { raw_tcb, .. } = registration(TcbStatus::UpToDate);
+        let (id, encrypted_ppid) = (PlatformId { qe_id, pce_id: [0; 2] }, Some(vec![ppid; 384]));
+        let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest: None, raw_tcb });
+        self.upstream.says(wanted, answer.map(Fetched::Pcks));
+    }
+
+    /// Certificates of another platform than [`World::pcks`] has.
+    fn others(&self) -> RawPcks {
+        let spec = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
+        let pem = self.intel.platform(&spec, self.now).unwrap().pck_certificate_chain_pem();
+        let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
+        RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned() }
+    }
+
+    fn rows(&self, folder: &str) -> usize {
+        self.store.heads(Some(&HeadName::new(folder).unwrap()), None, 100).unwrap().items.len()
+    }
+
+    fn offline(&self) -> HardwareIdentity {
+        self.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() })
+    }
+}
+
+fn down() -> UpstreamError {
+    UpstreamError::Unavailable { problem: "down".to_owned() }
+}
+
+#[tokio::test]
+async fn what_the_vendor_said_stands_in_while_it_is_away() {
+    let world = world();
+    world.answers(QE_ID, PPID_ONE, Ok(world.pcks(&[TcbStatus::UpToDate])));
+    let first = get(&world.service(LibraryOptions::default()), &asks(QE_ID, PPID_ONE)).await;
+    assert_eq!(first.status, 200);
+    // A PPID is encrypted with new randomness each time, so that the question is another one.
+    world.answers(QE_ID, 10, Err(down()));
+    for identity in [world.service(LibraryOptions::default()), world.offline()] {
+        let reply = get(&identity, &asks(QE_ID, 10)).await;
+        assert_eq!((reply.status, reply.body), (first.status, first.body.clone()));
+    }
+    assert_eq!(get(&world.offline(), &asks([0xcd; 16], 10)).await.status.as_u16(), 461, "another QE ID");
+    // What the vendor says now counts.
+    world.answers(QE_ID, 11, Err(UpstreamError::Unknown { status: 404, detail: None }));
+    let again = world.service(LibraryOptions::default());
+    assert_eq!(get(&again, &asks(QE_ID, 11)).await.status.as_u16(), 461);
+}
+
+#[tokio::test]
+async fn a_qe_id_of_two_platforms_is_nobodys() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    world.answers(QE_ID, PPID_ONE, Ok(world.pcks(&[TcbStatus::UpToDate])));
+    assert_eq!(get(&identity, &asks(QE_ID, PPID_ONE)).await.status, 200);
+    world.answers(QE_ID, 12, Ok(world.others()));
+    assert_eq!(get(&identity, &asks(QE_ID, 12)).await.status, 200, "for who can be asked about");
+    world.answers(QE_ID, 13, Err(down()));
+    let again = world.service(LibraryOptions::default());
+    assert_eq!(get(&again, &asks(QE_ID, 13)).await.status, 503, "either would be a guess");
+}
+
+#[tokio::test]
+async fn one_platform_leaves_few_rows_whatever_it_is_asked_for_with() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    for number in 0..9_u8 {
+        world.answers([number; 16], number, Ok(world.pcks(&[TcbStatus::UpToDate])));
+        let status = get(&identity, &asks([number; 16], number)).await.status;
+        assert_eq!(status.as_u16(), if number == 0 { 400 } else { 200 }, "zeros name nobody: {number}");
+    }
+    assert_eq!((world.rows(LEARNED), world.rows(ASKERS)), (1, 4));
+    let offline = world.offline();
+    let status = async |number: u8| get(&offline, &asks([number; 16], 99)).await.status.as_u16();
+    assert_eq!([status(4).await, status(5).await, status(8).await], [461, 200, 200], "the newest are kept");
+}
+
+#[tokio::test]
+async fn certificates_of_other_tcbs_stay_beside_a_single_one() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    let mut pcks = world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]);
+    let newer = pcks.certificates.pop().unwrap();
+    world.answers(QE_ID, 1, Ok(pcks.clone()));
+    assert_eq!(get(&identity, &asks(QE_ID, 1)).await.status, 200);
+    world.answers(QE_ID, 2, Ok(RawPcks { certificates: vec![newer], ..pcks }));
+    assert_eq!(get(&identity, &asks(QE_ID, 2)).await.status, 200);
+    let older = asks(QE_ID, 3).replace(
+        &hex::encode_upper(raw(TcbStatus::UpToDate).cpu_svn),
+        &hex::encode_upper(raw(TcbStatus::OutOfDate).cpu_svn),
+    );
+    let offline = world.offline();
+    let both = [get(&offline, &older).await, get(&offline, &asks(QE_ID, 3)).await];
+    assert_eq!(both.each_ref().map(|reply| reply.status.as_u16()), [200, 200]);
+    assert_ne!(header(&both[0], "sgx-tcbm"), header(&both[1], "sgx-tcbm"));
+}
+
+#[tokio::test]
+async fn what_was_learned_is_sealed() {
+    let world = world();
+    world.answers(QE_ID, PPID_ONE, Ok(world.pcks(&[TcbStatus::UpToDate])));
+    assert_eq!(get(&world.service(LibraryOptions::default()), &asks(QE_ID, PPID_ONE)).await.status, 200);
+    let below = HeadName::new("collateral").unwrap();
+    let heads = world.store.heads(Some(&below), None, 100).unwrap().items;
+    let learned: Vec<_> = heads.iter().filter(|head| head.name.as_str().contains("learned")).collect();
+    assert_eq!(learned.len(), 2);
+    for head in learned {
+        let bytes = world.store.blob(&head.digest).unwrap().unwrap();
+        for secret in [&QE_ID[..], b"BEGIN CERTIFICATE", b"certificates", b"platforms"] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+}
