@@ -17,7 +17,7 @@ use assay_verify::claims::TcbVerdict;
 use crate::app::App;
 use crate::audit::{Judged, Materials};
 use crate::auth::Caller;
-use crate::clock::seconds;
+use crate::clock::{Clock, seconds};
 use crate::endorsements::{Missing, Sources};
 use crate::random::{self, NoRandomness};
 use crate::registry::ProviderSnapshot;
@@ -97,7 +97,7 @@ pub async fn attest(
     request: &Request,
     caller: &Caller,
 ) -> Result<Attested, AttestError> {
-    let moment = Moment { now: app.clock.now(), token_id: random::bytes().map_err(AttestError::Random)? };
+    let moment = Moment { now: app.clock.now(), token_id: token_id(&app.clock)? };
     let policy = provider.policy(request.kind).ok_or(AttestError::Kind)?;
     let name = provider.id.as_str();
     let asked = Provider {
@@ -140,6 +140,17 @@ pub async fn attest(
     let refused = record_id.is_none() && is_of(&answer, &[RefusalClass::Evidence]);
     let unrecorded = refused.then(|| Box::new(Unrecorded { record, endorsements }));
     Ok(Attested { token: answer, record_id, report, tcb, deciding_rule, missing, unrecorded })
+}
+
+/// 48 bits of time, then 208 of chance (as in RFC 9562, section 5.7). The half of it that names the record stands in an index: names
+/// of one moment stand together there, and a group of records changes one page of it instead of one each.
+fn token_id(clock: &Clock) -> Result<[u8; 32], AttestError> {
+    let mut id: [u8; 32] = random::bytes().map_err(AttestError::Random)?;
+    let time = clock.now_milliseconds().to_be_bytes();
+    for (to, from) in id.iter_mut().zip(time.into_iter().skip(2)) {
+        *to = from;
+    }
+    Ok(id)
 }
 
 /// Signs what was permitted; the record learns with which key.

@@ -37,14 +37,23 @@ impl Clock {
 
     /// The time. A system clock before 1970 shows 1970.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock")]
     pub fn now(&self) -> UnixTime {
+        UnixTime(i64::try_from(self.since_epoch().as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// The time in milliseconds, for names that are to stand in the order in which they were given.
+    #[must_use]
+    pub(crate) fn now_milliseconds(&self) -> u64 {
+        u64::try_from(self.since_epoch().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock")]
+    fn since_epoch(&self) -> Duration {
         let Some(test) = &self.test else {
-            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-            return UnixTime(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
+            return SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         };
-        let elapsed = Instant::now().saturating_duration_since(test.since).as_secs();
-        UnixTime(test.start.0.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX)))
+        Duration::from_secs(seconds(test.start))
+            .saturating_add(Instant::now().saturating_duration_since(test.since))
     }
 
     /// The time as the token and store crates count it.
