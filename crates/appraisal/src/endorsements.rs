@@ -8,6 +8,7 @@ use assay_verify::{TrustAnchors, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Opened, Wanted};
+use crate::hexadecimal::hexadecimal;
 
 /// Where verified endorsements come from.
 pub trait CollateralSource: Send + Sync {
@@ -90,8 +91,8 @@ impl AmdEndorsements {
     #[must_use]
     pub fn to_raw(&self) -> RawAmd {
         RawAmd {
-            vek_sha256: self.vek.as_ref().map(|held| hex::encode(sha256(&[&held.der]))),
-            crls: self.crls.iter().map(|crl| hex::encode(crl.der())).collect(),
+            vek_sha256: self.vek.as_ref().map(|held| hexadecimal(sha256(&[&held.der]))),
+            crls: self.crls.iter().map(|crl| hexadecimal(crl.der())).collect(),
         }
     }
 }
@@ -135,7 +136,7 @@ impl RawEndorsements {
 impl RawAmd {
     fn verify(&self, vek: Option<&[u8]>, anchors: &TrustAnchors) -> AmdEndorsements {
         let held = |der: &[u8]| {
-            let is_named = self.vek_sha256.as_deref() == Some(hex::encode(sha256(&[der])).as_str());
+            let is_named = self.vek_sha256.as_deref() == Some(hexadecimal(sha256(&[der])).as_str());
             let vek = Arc::new(verify_vek(der, anchors).ok().filter(|_| is_named)?);
             Some(VekCertificate { vek, der: der.into() })
         };

@@ -15,6 +15,7 @@ pub mod claims;
 mod endorsements;
 mod evidence;
 mod freshness;
+mod hexadecimal;
 mod policy;
 mod record;
 mod refusal;

@@ -13,6 +13,7 @@ use assay_verify::{Report, TrustAnchors, UnixTime, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::appraise::Decided;
+use crate::hexadecimal::hexadecimal;
 use crate::{
     ActivePolicy, Appraisal, AttachedData, AttestationType, Baseline, ChallengeCheck, CollateralSource,
     Endorsements, Freshness, Moment, Provider, RawEndorsements, Refusal, Request, SnpTrustRecord, TokenBody,
@@ -175,7 +176,7 @@ impl RecordDraft {
         verifier: &Verifier<'_>,
         moment: &Moment,
     ) -> Self {
-        let token_id = hex::encode(moment.token_id);
+        let token_id = hexadecimal(moment.token_id);
         let record = DecisionRecord {
             version: RECORD_VERSION,
             id: token_id.chars().take(32).collect(),
@@ -187,7 +188,7 @@ impl RecordDraft {
             policy_hash: None,
             draft: request.draft_policy.is_some(),
             collateral: None,
-            anchors: hex::encode(verifier.anchors.id()),
+            anchors: hexadecimal(verifier.anchors.id()),
             baseline: provider.baseline.clone(),
             snp: (request.kind == AttestationType::SevSnpVm).then(|| verifier.snp.to_record()),
             development: provider.development,
@@ -213,7 +214,7 @@ impl RecordDraft {
     ) -> Self {
         self.record.checks = CheckSummary::of(&report);
         self.record.tcb_status = tcb.as_ref().map(|tcb| tcb.status.as_str().to_owned());
-        self.record.collateral = endorsements.digest().map(hex::encode);
+        self.record.collateral = endorsements.digest().map(hexadecimal);
         Self { report, tcb, endorsements, ..self }
     }
 
@@ -240,7 +241,7 @@ impl RecordDraft {
         match &answer {
             Ok(body) => {
                 self.record.outcome = Outcome::Permitted;
-                self.record.answer = Some(hex::encode(sha256(&[body.payload.as_bytes()])));
+                self.record.answer = Some(hexadecimal(sha256(&[body.payload.as_bytes()])));
             }
             Err(refusal) => {
                 self.record.outcome = match refusal {
@@ -257,9 +258,9 @@ impl RecordDraft {
 
 impl InputDigests {
     fn of(request: &Request) -> Self {
-        let text = |text: &Option<String>| text.as_ref().map(|text| hex::encode(sha256(&[text.as_bytes()])));
+        let text = |text: &Option<String>| text.as_ref().map(|text| hexadecimal(sha256(&[text.as_bytes()])));
         Self {
-            evidence: hex::encode(sha256(&[&request.evidence])),
+            evidence: hexadecimal(sha256(&[&request.evidence])),
             runtime_data: request.runtime_data.as_ref().map(digest_attached),
             init_time_data: request.init_time_data.as_ref().map(digest_attached),
             nonce: text(&request.nonce),
@@ -274,7 +275,7 @@ fn digest_attached(attached: &AttachedData) -> String {
         crate::DataType::Binary => b"Binary\0",
         crate::DataType::Json => b"JSON\0",
     };
-    hex::encode(sha256(&[kind, &attached.data]))
+    hexadecimal(sha256(&[kind, &attached.data]))
 }
 
 impl CheckSummary {

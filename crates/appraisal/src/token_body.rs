@@ -8,6 +8,7 @@ use assay_verify::AnchorOrigin;
 use serde_json::{Value, json};
 
 use crate::evidence::EvidenceClaims;
+use crate::hexadecimal::hexadecimal;
 use crate::request::Attached;
 use crate::{ActivePolicy, Freshness, Moment, Provider, Request, SnpTrust};
 
@@ -46,7 +47,7 @@ impl Parts<'_> {
     /// Writes the body. Claims of the service are added last, so none of the policy's can stand in their place.
     pub(crate) fn write(mut self) -> TokenBody {
         let draft = self.request.draft_policy.is_some();
-        let token_id = hex::encode(self.moment.token_id);
+        let token_id = hexadecimal(self.moment.token_id);
         let issued = std::mem::take(&mut self.issued);
         let mut body: BTreeMap<Cow<'_, str>, Arc<Value>> =
             issued.into_iter().map(|(name, value)| (Cow::Owned(name), Arc::new(value))).collect();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ClaimInfo, FRESHNESS, add, both, incoming, legacy, measured, only_out};
 use crate::Freshness;
+use crate::hexadecimal::hexadecimal;
 use crate::request::Attached;
 
 /// Claims of SGX enclaves, with and without Open Enclave.
@@ -111,9 +112,9 @@ fn values(claims: &SgxClaims, freshness: Freshness) -> Vec<(&'static str, Value)
         ("x-ms-sgx-is-debuggable", json!(report.is_debuggable())),
         ("x-ms-sgx-product-id", json!(report.isv_prod_id)),
         ("x-ms-sgx-svn", json!(report.isv_svn)),
-        ("x-ms-sgx-mrenclave", json!(hex::encode(report.mr_enclave))),
-        ("x-ms-sgx-mrsigner", json!(hex::encode(report.mr_signer))),
-        ("x-ms-sgx-report-data", json!(hex::encode(report.report_data))),
+        ("x-ms-sgx-mrenclave", json!(hexadecimal(report.mr_enclave))),
+        ("x-ms-sgx-mrsigner", json!(hexadecimal(report.mr_signer))),
+        ("x-ms-sgx-report-data", json!(hexadecimal(report.report_data))),
         ("x-ms-sgx-collateral", collateral_claim(claims)),
         ("x-assay-tcb-status", json!(claims.tcb.status.as_str())),
         ("x-assay-tcb-eval-number", json!(claims.tcb.evaluation_number)),
@@ -122,10 +123,10 @@ fn values(claims: &SgxClaims, freshness: Freshness) -> Vec<(&'static str, Value)
     ];
     if report.has_kss() {
         values.extend([
-            ("x-ms-sgx-config-id", json!(hex::encode(report.config_id))),
+            ("x-ms-sgx-config-id", json!(hexadecimal(report.config_id))),
             ("x-ms-sgx-config-svn", json!(report.config_svn)),
-            ("x-ms-sgx-isv-extended-product-id", json!(hex::encode(report.isv_ext_prod_id))),
-            ("x-ms-sgx-isv-family-id", json!(hex::encode(report.isv_family_id))),
+            ("x-ms-sgx-isv-extended-product-id", json!(hexadecimal(report.isv_ext_prod_id))),
+            ("x-ms-sgx-isv-family-id", json!(hexadecimal(report.isv_family_id))),
         ]);
     }
     values
@@ -134,13 +135,13 @@ fn values(claims: &SgxClaims, freshness: Freshness) -> Vec<(&'static str, Value)
 fn collateral_claim(claims: &SgxClaims) -> Value {
     let hashes = &claims.collateral_hashes;
     json!({
-        "qeidcertshash": hex::encode(hashes.qe_identity_certificates),
-        "qeidcrlhash": hex::encode(hashes.root_crl),
-        "qeidhash": hex::encode(hashes.qe_identity),
-        "quotehash": hex::encode(claims.evidence_hash),
-        "tcbinfocertshash": hex::encode(hashes.tcb_info_certificates),
-        "tcbinfocrlhash": hex::encode(hashes.root_crl),
-        "tcbinfohash": hex::encode(hashes.tcb_info),
+        "qeidcertshash": hexadecimal(hashes.qe_identity_certificates),
+        "qeidcrlhash": hexadecimal(hashes.root_crl),
+        "qeidhash": hexadecimal(hashes.qe_identity),
+        "quotehash": hexadecimal(claims.evidence_hash),
+        "tcbinfocertshash": hexadecimal(hashes.tcb_info_certificates),
+        "tcbinfocrlhash": hexadecimal(hashes.root_crl),
+        "tcbinfohash": hexadecimal(hashes.tcb_info),
     })
 }
 
@@ -152,8 +153,8 @@ fn scalar(claims: &SgxClaims, name: &str) -> Option<PolicyValue> {
         "x-ms-sgx-is-debuggable" => PolicyValue::from(report.is_debuggable()),
         "x-ms-sgx-product-id" => PolicyValue::from(i64::from(report.isv_prod_id)),
         "x-ms-sgx-svn" => PolicyValue::from(i64::from(report.isv_svn)),
-        "x-ms-sgx-mrenclave" => PolicyValue::from(hex::encode(report.mr_enclave).as_str()),
-        "x-ms-sgx-mrsigner" => PolicyValue::from(hex::encode(report.mr_signer).as_str()),
+        "x-ms-sgx-mrenclave" => PolicyValue::from(hexadecimal(report.mr_enclave).as_str()),
+        "x-ms-sgx-mrsigner" => PolicyValue::from(hexadecimal(report.mr_signer).as_str()),
         _ => return None,
     })
 }

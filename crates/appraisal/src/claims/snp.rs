@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ClaimInfo, FRESHNESS, both, incoming, measured};
 use crate::Freshness;
+use crate::hexadecimal::hexadecimal;
 use crate::request::Attached;
 
 /// Claims of SEV-SNP virtual machines.
@@ -223,19 +224,19 @@ fn azure_values(claims: &SnpClaims) -> Vec<(&'static str, Value)> {
     let (report, tcb) = (&claims.report, &claims.reported_tcb);
     vec![
         ("x-ms-attestation-type", json!("sevsnpvm")),
-        ("x-ms-sevsnpvm-authorkeydigest", json!(hex::encode(report.author_key_digest))),
+        ("x-ms-sevsnpvm-authorkeydigest", json!(hexadecimal(report.author_key_digest))),
         ("x-ms-sevsnpvm-bootloader-svn", json!(tcb.boot_loader)),
-        ("x-ms-sevsnpvm-familyId", json!(hex::encode(report.family_id))),
+        ("x-ms-sevsnpvm-familyId", json!(hexadecimal(report.family_id))),
         ("x-ms-sevsnpvm-guestsvn", json!(report.guest_svn)),
-        ("x-ms-sevsnpvm-hostdata", json!(hex::encode(report.host_data))),
-        ("x-ms-sevsnpvm-idkeydigest", json!(hex::encode(report.id_key_digest))),
-        ("x-ms-sevsnpvm-imageId", json!(hex::encode(report.image_id))),
+        ("x-ms-sevsnpvm-hostdata", json!(hexadecimal(report.host_data))),
+        ("x-ms-sevsnpvm-idkeydigest", json!(hexadecimal(report.id_key_digest))),
+        ("x-ms-sevsnpvm-imageId", json!(hexadecimal(report.image_id))),
         ("x-ms-sevsnpvm-is-debuggable", json!(report.policy.is_debug_allowed())),
-        ("x-ms-sevsnpvm-launchmeasurement", json!(hex::encode(report.measurement))),
+        ("x-ms-sevsnpvm-launchmeasurement", json!(hexadecimal(report.measurement))),
         ("x-ms-sevsnpvm-microcode-svn", json!(tcb.microcode)),
         ("x-ms-sevsnpvm-migration-allowed", json!(report.policy.is_migration_allowed())),
-        ("x-ms-sevsnpvm-reportdata", json!(hex::encode(report.report_data))),
-        ("x-ms-sevsnpvm-reportid", json!(hex::encode(report.report_id))),
+        ("x-ms-sevsnpvm-reportdata", json!(hexadecimal(report.report_data))),
+        ("x-ms-sevsnpvm-reportid", json!(hexadecimal(report.report_id))),
         ("x-ms-sevsnpvm-smt-allowed", json!(report.policy.is_smt_allowed())),
         ("x-ms-sevsnpvm-snpfw-svn", json!(tcb.snp)),
         ("x-ms-sevsnpvm-tee-svn", json!(tcb.tee)),

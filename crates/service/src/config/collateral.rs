@@ -112,6 +112,17 @@ pub enum UpstreamSource {
 }
 
 impl UpstreamSource {
+    /// The addresses of servers.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        let (one, another, many): (_, _, &[String]) = match self {
+            Self::Pcs { url, root_crl_url, .. } => (Some(url), Some(root_crl_url), &[]),
+            Self::Pccs { url, .. } => (Some(url), None, &[]),
+            Self::Kds { urls } => (None, None, urls),
+            Self::Folder { .. } => (None, None, &[]),
+        };
+        one.into_iter().chain(another).chain(many).map(String::as_str)
+    }
+
     /// The name in the configuration.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

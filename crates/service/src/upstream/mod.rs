@@ -16,6 +16,7 @@ mod read;
 mod secret;
 mod simulated;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -73,6 +74,14 @@ pub enum UpstreamSetupError {
         /// What is wrong.
         error: EgressError,
     },
+    /// An address that is never connected to.
+    #[error("the upstream `{upstream}`: `{address}` is not public, and `egress.allow` does not name it")]
+    NotPublic {
+        /// The name of the upstream.
+        upstream: String,
+        /// Host and port.
+        address: String,
+    },
     /// No randomness.
     #[error("{0}")]
     Random(NoRandomness),
@@ -85,6 +94,7 @@ impl UpstreamSetupError {
         match self {
             Self::File { .. } => "upstream-file",
             Self::Egress { .. } => "upstream-client",
+            Self::NotPublic { .. } => "upstream-not-public",
             Self::Random(_) => "no-randomness",
         }
     }
@@ -95,6 +105,9 @@ impl UpstreamSetupError {
         match self {
             Self::File { .. } => "correct the file, its owner or its mode; keys need the mode 0600",
             Self::Egress { .. } => "correct the file of certification authorities",
+            Self::NotPublic { .. } => {
+                "add it to `allow` of `[egress]`, such as `allow = [\"10.0.0.7:8081\"]`"
+            }
             Self::Random(_) => "start again",
         }
     }
@@ -186,9 +199,28 @@ fn exchange(
         roots = with_file(roots, file)?;
     }
     let policy = EgressPolicy { allow: config.egress.allow.clone(), ..EgressPolicy::default() };
+    check_addresses(upstream, &policy)?;
     let client = Client::new(policy, roots).map_err(failed)?;
     let timeout = seconds(upstream.network.timeout_seconds);
     Ok(Exchange { way: Way::Egress(client), timeout, clock: clock.clone(), unknown })
+}
+
+/// Whether addresses that are written out may be connected to: where names lead is seen when they are asked.
+fn check_addresses(upstream: &UpstreamConfig, policy: &EgressPolicy) -> Result<(), UpstreamSetupError> {
+    for url in upstream.source.urls() {
+        let Ok(uri) = url.parse::<http::Uri>() else { continue };
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(443);
+        let ip = match host {
+            "localhost" => Some(IpAddr::from(std::net::Ipv4Addr::LOCALHOST)),
+            written => written.parse().ok(),
+        };
+        if ip.is_some_and(|ip| !policy.permits(host, port, ip)) {
+            let address = format!("{}:{port}", uri.host().unwrap_or_default());
+            return Err(UpstreamSetupError::NotPublic { upstream: upstream.name.clone(), address });
+        }
+    }
+    Ok(())
 }
 
 fn read_secret(upstream: &str, file: Option<&Path>) -> Result<Option<Secret>, UpstreamSetupError> {

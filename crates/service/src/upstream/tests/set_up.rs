@@ -174,3 +174,27 @@ async fn neither_platforms_nor_keys_get_into_the_log() {
         assert!(!told.contains(secret), "{secret}: {:.2000}", told);
     }
 }
+
+#[tokio::test]
+async fn an_address_that_is_never_connected_to_is_refused_at_the_start() {
+    let scene = Scene::start().await;
+    let set_up = |url: &str, allow: &str| {
+        let mut config =
+            scene.config(&format!("[[collateral.upstreams]]\nkind = \"pccs\"\nurl = \"{url}\"\n"));
+        config.egress.allow = allow.split_whitespace().map(|entry| entry.parse().unwrap()).collect();
+        let chain = build(&config, &Clock::system());
+        chain.map(|_| ()).map_err(|error| (error.code(), error.to_string()))
+    };
+    let told = |address: &str| {
+        let sentence =
+            format!("the upstream `pccs`: `{address}` is not public, and `egress.allow` does not name it");
+        Err(("upstream-not-public", sentence))
+    };
+    assert_eq!(set_up("https://127.0.0.1:8081", ""), told("127.0.0.1:8081"));
+    assert_eq!(set_up("https://localhost:8081", ""), told("localhost:8081"));
+    assert_eq!(set_up("https://[::1]", ""), told("[::1]:443"));
+    assert_eq!(set_up("https://10.0.0.7", "10.0.0.8:443"), told("10.0.0.7:443"));
+    assert_eq!(set_up("https://10.0.0.7", "10.0.0.7:443"), Ok(()));
+    assert_eq!(set_up("https://10.0.0.7", "10.0.0.0/8"), Ok(()));
+    assert_eq!(set_up("https://pccs.example.org", ""), Ok(()), "where a name leads is seen later");
+}
