@@ -78,9 +78,11 @@ impl RequestId {
 
     fn fresh() -> HeaderValue {
         // Without randomness nothing can be signed either; the id then is the one that the standard calls invalid.
-        let id = hex::encode(random::bytes::<16>().unwrap_or_default());
-        let text = ["00-", &id, "-0000000000000000-00"].concat();
-        HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(const { HeaderValue::from_static("-") })
+        let id = random::bytes::<16>().unwrap_or_default();
+        let mut text = *b"00-................................-0000000000000000-00";
+        let written = text.get_mut(3..35).map(|digits| hex::encode_to_slice(id, digits));
+        debug_assert_eq!(written, Some(Ok(())), "16 bytes are 32 digits");
+        HeaderValue::from_bytes(&text).unwrap_or(const { HeaderValue::from_static("-") })
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -97,15 +97,14 @@ impl Reply {
     pub(crate) fn dated(mut self, served: &Served, now: UnixTime, asked: &HeaderMap) -> Self {
         let left = served.document.expires.0.saturating_sub(now.0).max(0);
         let age = left.div_euclid(2).min(MAX_AGE);
-        self = self.with("cache-control", &format!("max-age={age}"));
-        let tag = format!("\"{}\"", hex::encode(served.document.digest));
-        if asked.get(IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes()) {
+        let max_age = HeaderValue::from_str(&format!("max-age={age}"));
+        self.headers.extend(max_age.ok().map(|max_age| (CACHE_CONTROL, max_age)));
+        let tag = tag_of(&served.document.digest);
+        if asked.get(IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag) {
             self.status = StatusCode::NOT_MODIFIED;
             self.body = Bytes::new();
         }
-        if let Ok(tag) = HeaderValue::from_str(&tag) {
-            self.headers.insert(ETAG, tag);
-        }
+        self.headers.extend(HeaderValue::from_bytes(&tag).ok().map(|tag| (ETAG, tag)));
         if served.state == State::Expired {
             // RFC 7234, section 5.5: a cache says that what it gives is stale.
             self.headers.insert(WARNING, HeaderValue::from_static("110 assay \"Response is Stale\""));
@@ -125,6 +124,14 @@ impl Reply {
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
     }
+}
+
+/// The digest in quotes (RFC 9110, section 8.8.3).
+fn tag_of(digest: &[u8; 32]) -> [u8; 66] {
+    let mut tag = [b'"'; 66];
+    let written = tag.get_mut(1..65).map(|digits| hex::encode_to_slice(digest, digits));
+    debug_assert_eq!(written, Some(Ok(())), "32 bytes are 64 digits");
+    tag
 }
 
 impl Refusal {
