@@ -5,6 +5,7 @@ use std::time::Duration;
 use assay_evidence::pem;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::verify_pck;
+use assay_verify::intel::{PckExtension, is_at_least};
 use assay_verify::snp::{VerifiedVek, verify_vek};
 use assay_verify::{TrustAnchors, UnixTime, VerifyError, Window};
 use serde::{Deserialize, Serialize};
@@ -138,7 +139,7 @@ impl Document for Pck {
         serde_json::to_vec(&kept).map_err(|error| error.to_string())
     }
 
-    fn open(kept: &[u8], _: &SgxIdentity, anchors: &TrustAnchors) -> Result<Self, String> {
+    fn open(kept: &[u8], identity: &SgxIdentity, anchors: &TrustAnchors) -> Result<Self, String> {
         let limits = assay_json::Limits::bytes(cache::MAX_DOCUMENT);
         let kept: PckKept = assay_json::from_slice(kept, &limits).map_err(|error| error.to_string())?;
         let chain = percent::decode(&kept.issuer_chain).ok_or("its issuer chain is not URL-encoded")?;
@@ -150,6 +151,7 @@ impl Document for Pck {
         if !hex::encode(tcbm).eq_ignore_ascii_case(&kept.tcbm) {
             return Err("its TCB is not the one that the answer says".to_owned());
         }
+        check_platform(&verified.extension, identity)?;
         let mut certificates = certificates.into_iter();
         let certification = PckCertification {
             certificate: certificates.next().unwrap_or_default(),
@@ -171,6 +173,20 @@ impl Pck {
     pub(super) fn answer(&self, now: UnixTime) -> (&PckCertification, u32) {
         (&self.certification, cache_seconds(self.window, now))
     }
+}
+
+/// What a certificate tells of its platform and this node knows of itself. PPIDs cannot be compared: the node has its own only
+/// encrypted for Intel.
+fn check_platform(pck: &PckExtension, own: &SgxIdentity) -> Result<(), String> {
+    let [a, b] = pck.pce_id;
+    // Certificates and identifiers write it in either order.
+    if own.pce_id != [a, b] && own.pce_id != [b, a] {
+        return Err("it is of another provisioning certification enclave".to_owned());
+    }
+    if !is_at_least(&own.cpu_svn, &pck.components) || u16::from_le_bytes(own.pce_svn) < pck.pce_svn {
+        return Err("it is for a TCB that this platform does not reach".to_owned());
+    }
+    Ok(())
 }
 
 /// CPUSVN, then PCESVN with its low byte first (Intel PCS API v4, header `SGX-TCBm`).

@@ -133,6 +133,19 @@ fn a_pck_certificate_is_verified_with_what_the_headers_say() {
     for (name, headers, body, problem) in cases {
         assert_eq!(open(&headers, body, &anchors()).unwrap_err(), problem, "{name}");
     }
+    let of = |id: SgxIdentity| Pck::open(&Pck::pack(&response(&headers, &body)).unwrap(), &id, &anchors());
+    let mut lower = id.cpu_svn;
+    lower[0] -= 1;
+    let too_high = "it is for a TCB that this platform does not reach";
+    let others = [
+        (SgxIdentity { cpu_svn: lower, ..id.clone() }, too_high),
+        (SgxIdentity { pce_svn: [0; 2], ..id.clone() }, too_high),
+        (SgxIdentity { pce_id: [0, 1], ..id.clone() }, "it is of another provisioning certification enclave"),
+    ];
+    for (id, problem) in others {
+        assert_eq!(of(id).unwrap_err(), problem);
+    }
+    assert!(of(SgxIdentity { cpu_svn: [0xff; 16], ..id.clone() }).is_ok(), "a lower certificate will do");
     let vendor = open(&headers, &body, &TrustAnchors::vendor()).unwrap_err();
     assert!(vendor.starts_with("it is not genuine (") && vendor.contains("root"), "{vendor}");
     // Every platform of this vendor is genuine; which one is asked for, the central service looks up by what only it knows.
