@@ -4,6 +4,7 @@
 //! | request | token | what |
 //! |---|---|---|
 //! | `POST .../platforms` | user | registers a platform |
+//! | `POST /sgx/registration/v1/platform`, `.../package` | user | passed on to Intel's registration service |
 //! | `GET .../platforms?source=reg` | admin | platforms that wait for certificates; `[]` or `[FMSPC,...]`: those that have them |
 //! | `PUT .../platformcollateral` | admin | brings certificates and documents |
 //! | `GET`, `POST .../refresh` | admin | asks the vendors for everything again |
@@ -16,10 +17,11 @@ use std::time::Duration;
 use assay_collateral::pck::{PlatformId, RawTcb};
 use aws_lc_rs::{constant_time, digest};
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,7 +30,7 @@ use super::pckcert::MAX_MANIFEST;
 use super::platforms::{Listed, Registered, Registration};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
-use super::{bring, pcs};
+use super::{bring, pcs, registration};
 use crate::answer::RequestId;
 use crate::app::App;
 use crate::body;
@@ -85,6 +87,9 @@ impl Administration {
 
     async fn dispatch(&self, parts: &Parts, body: &mut Incoming, source: Source) -> Result<Reply, Refusal> {
         let path = parts.uri.path().to_ascii_lowercase();
+        if let Some(rest) = path.strip_prefix("/sgx/registration/v1/") {
+            return self.pass_on(rest, parts, body, source).await;
+        }
         let rest = ["/sgx/certification/v4/", "/sgx/certification/v3/"]
             .iter()
             .find_map(|prefix| path.strip_prefix(prefix))
@@ -93,7 +98,7 @@ impl Administration {
         match (rest, &parts.method) {
             ("platforms", &Method::POST) => {
                 self.check(Role::User, &parts.headers)?;
-                self.register(&self.read(body, source).await?).await
+                self.register(&self.read(body, source, MAX_BODY).await?).await
             }
             ("platforms", &Method::GET) => {
                 self.check(Role::Admin, &parts.headers)?;
@@ -101,7 +106,8 @@ impl Administration {
             }
             ("platformcollateral", &Method::PUT) => {
                 self.check(Role::Admin, &parts.headers)?;
-                bring::platform_collateral(&self.app.identity, &self.read(body, source).await?).await
+                bring::platform_collateral(&self.app.identity, &self.read(body, source, MAX_BODY).await?)
+                    .await
             }
             ("refresh", &Method::GET | &Method::POST) => {
                 self.check(Role::Admin, &parts.headers)?;
@@ -125,9 +131,35 @@ impl Administration {
         constant_time::verify_slices_are_equal(expected, given.as_ref()).map_err(|_| Refusal::Unauthorized)
     }
 
-    async fn read(&self, body: &mut Incoming, source: Source) -> Result<Bytes, Refusal> {
+    /// What is for Intel's registration service.
+    async fn pass_on(
+        &self,
+        rest: &str,
+        parts: &Parts,
+        body: &mut Incoming,
+        source: Source,
+    ) -> Result<Reply, Refusal> {
+        let package = match rest {
+            "platform" => false,
+            "package" => true,
+            _ => return Err(pcs::no_such_path()),
+        };
+        if parts.method != Method::POST {
+            return Err(Refusal::Method("POST"));
+        }
+        self.check(Role::User, &parts.headers)?;
+        registration::check_media_type(&parts.headers)?;
+        let named = registration::named(&Query::parse(parts.uri.query())?)?;
+        let octets = self.read(body, source, MAX_MANIFEST).await?;
+        match package {
+            false => registration::platform(&self.app.identity, named, octets).await,
+            true => registration::packages(&self.app.identity, octets).await,
+        }
+    }
+
+    async fn read(&self, body: &mut Incoming, source: Source, limit: usize) -> Result<Bytes, Refusal> {
         let mut share = self.bodies.share(source);
-        body::read(body, MAX_BODY, BODY_TIME, &mut share).await.map_err(|_| Refusal::TooLarge)
+        body::read(body, limit, BODY_TIME, &mut share).await.map_err(|_| Refusal::TooLarge)
     }
 
     async fn register(&self, body: &Bytes) -> Result<Reply, Refusal> {
@@ -180,6 +212,10 @@ impl Service for Administration {
         let (parts, mut body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
         let result = self.dispatch(&parts, &mut body, Source::from(source)).await;
+        if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+            // Whoever still sends gets to read why nobody listens.
+            body::discard(body);
+        }
         let reply = result.unwrap_or_else(Reply::from);
         tracing::info!(method = %parts.method, status = reply.status.as_u16(), id = id.as_str(), "administration");
         reply.into_response(id.as_str())

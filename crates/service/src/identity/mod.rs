@@ -18,6 +18,7 @@ mod pcs;
 mod persist;
 pub mod platforms;
 mod query;
+mod registration;
 mod reply;
 mod routes;
 pub(crate) mod sealed;

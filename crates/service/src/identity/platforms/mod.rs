@@ -8,6 +8,7 @@
 //! never logged. Nothing of a platform is stored for who merely asks, unless the vendor answered with its genuine
 //! certificates.
 
+mod manifest;
 mod record;
 
 use std::collections::HashMap;

@@ -12,7 +12,7 @@ use crate::identity::platforms::{Registered, Registration};
 use crate::identity::reply::Refusal;
 
 const QE_ID: [u8; 16] = [0xab; 16];
-const PPID: [u8; 16] = [7; 16];
+pub(super) const PPID: [u8; 16] = [7; 16];
 
 fn level(status: TcbStatus) -> ([u8; 16], u16) {
     let spec = PlatformSpec::with_status(status);
@@ -37,6 +37,11 @@ fn registration(status: TcbStatus) -> Registration {
     }
 }
 
+/// A platform that Intel finds by its PPID.
+pub(super) fn by_ppid() -> Registration {
+    Registration { manifest: None, ..registration(TcbStatus::UpToDate) }
+}
+
 impl World {
     /// Certificates of one platform for these TCBs, as Intel gives them.
     pub(super) fn pcks(&self, statuses: &[TcbStatus]) -> RawPcks {
@@ -59,7 +64,7 @@ impl World {
     }
 
     /// Intel has these certificates for a platform, however it is asked.
-    fn knows(&self, asked: &Registration, pcks: &RawPcks) {
+    pub(super) fn knows(&self, asked: &Registration, pcks: &RawPcks) {
         let Registration { id, encrypted_ppid, manifest, raw_tcb } = asked.clone();
         let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb });
         self.upstream.says(wanted, Ok(Fetched::Pcks(pcks.clone())));
