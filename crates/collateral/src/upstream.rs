@@ -156,6 +156,8 @@ pub struct RawPcks {
     pub certificates: Vec<String>,
     /// PEM of the authority and the root.
     pub chain: String,
+    /// Whether there are TCBs of the platform for which Intel says that it has none.
+    pub incomplete: bool,
 }
 
 /// Why an upstream gave nothing.

@@ -7,7 +7,8 @@
 //! | `POST /sgx/registration/v1/platform`, `.../package` | user | passed on to Intel's registration service |
 //! | `GET .../platforms?source=reg` | admin | platforms that wait for certificates; `[]` or `[FMSPC,...]`: those that have them |
 //! | `PUT .../platformcollateral` | admin | brings certificates and documents |
-//! | `GET`, `POST .../refresh` | admin | asks the vendors for everything again |
+//! | `PUT .../appraisalpolicy` | admin | keeps a policy that Intel's library asks for |
+//! | `GET`, `POST .../refresh` | admin | asks the vendors for everything again, or for what is of some families |
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use super::library::Refreshed;
 use super::pckcert::MAX_MANIFEST;
 use super::platforms::{Listed, Registered, Registration};
+use super::policies::{self, NewPolicy};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{bring, pcs, registration};
@@ -109,12 +111,16 @@ impl Administration {
                 bring::platform_collateral(&self.app.identity, &self.read(body, source, MAX_BODY).await?)
                     .await
             }
+            ("appraisalpolicy", &Method::PUT) => {
+                self.check(Role::Admin, &parts.headers)?;
+                self.put_policy(&self.read(body, source, policies::MAX_BODY).await?).await
+            }
             ("refresh", &Method::GET | &Method::POST) => {
                 self.check(Role::Admin, &parts.headers)?;
                 self.refresh(&query).await
             }
             ("platforms", _) => Err(Refusal::Method("GET, POST")),
-            ("platformcollateral", _) => Err(Refusal::Method("PUT")),
+            ("platformcollateral" | "appraisalpolicy", _) => Err(Refusal::Method("PUT")),
             ("refresh", _) => Err(Refusal::Method("GET, POST")),
             _ => Err(pcs::no_such_path()),
         }
@@ -171,6 +177,15 @@ impl Administration {
         }))
     }
 
+    async fn put_policy(&self, body: &Bytes) -> Result<Reply, Refusal> {
+        let policy = NewPolicy::read(body)?;
+        let id = policy.id();
+        let (policies, now) = (Arc::clone(&self.app.identity.policies), self.app.clock.now());
+        let kept = tokio::task::spawn_blocking(move || policies.put(&policy, now)).await;
+        kept.map_err(|_| Refusal::Internal)??;
+        Ok(text(&id))
+    }
+
     async fn list(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
         let wanted = Wanted::read(query.get("source")?.unwrap_or("reg"))?;
         let platforms = Arc::clone(&self.app.identity.platforms);
@@ -193,9 +208,10 @@ impl Administration {
 
     async fn refresh(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
         let identity = &self.app.identity;
+        let of = query.get("fmspc")?.filter(|list| !list.is_empty()).map(families).transpose()?;
         let refreshed = match query.get("type")? {
-            None => identity.library.refresh_all().await,
-            Some("certs") => identity.platforms.refresh_all().await.map_err(|error| {
+            None => identity.library.refresh_all(of.as_ref()).await,
+            Some("certs") => identity.platforms.refresh_all(of).await.map_err(|error| {
                 tracing::error!(%error, "PCK certificates were not refreshed");
                 Refusal::Internal
             })?,
@@ -225,7 +241,7 @@ impl Service for Administration {
 /// Which platforms are listed.
 enum Wanted {
     Waiting,
-    /// Those that Intel has nothing for: they wait, and were asked for.
+    /// Those that Intel was asked for, and has no certificate for, or not for each of their TCBs.
     NotAvailable,
     Families(BTreeSet<[u8; 6]>),
 }
@@ -237,26 +253,32 @@ impl Wanted {
             "reg_na" => return Ok(Self::NotAvailable),
             _ => {}
         }
-        let malformed = Refusal::Malformed("`source` must be `reg`, `reg_na`, `[]` or `[FMSPC,...]`.");
-        let list = source.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let names = list.ok_or_else(|| malformed.clone())?.split(',').map(str::trim);
-        let mut families = BTreeSet::new();
-        for name in names.filter(|name| !name.is_empty()) {
-            let mut fmspc = [0; 6];
-            hex::decode_to_slice(name.trim_matches('"'), &mut fmspc).map_err(|_| malformed.clone())?;
-            families.insert(fmspc);
-        }
-        Ok(Self::Families(families))
+        let malformed = || Refusal::Malformed("`source` must be `reg`, `reg_na`, `[]` or `[FMSPC,...]`.");
+        let list = source.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(malformed)?;
+        families(list).map(Self::Families).map_err(|_| malformed())
     }
 
     fn includes(&self, listed: &Listed) -> bool {
         match self {
-            Self::Waiting | Self::NotAvailable => listed.waiting,
+            Self::Waiting => listed.waiting,
+            Self::NotAvailable => listed.not_available,
             Self::Families(families) => {
                 listed.fmspc.is_some_and(|fmspc| families.is_empty() || families.contains(&fmspc))
             }
         }
     }
+}
+
+/// FMSPCs with commas between them.
+fn families(list: &str) -> Result<BTreeSet<[u8; 6]>, Refusal> {
+    let mut families = BTreeSet::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let mut fmspc = [0; 6];
+        hex::decode_to_slice(name.trim_matches('"'), &mut fmspc)
+            .map_err(|_| Refusal::Malformed("`fmspc` must be `FMSPC,...`, each of 12 hexadecimal digits."))?;
+        families.insert(fmspc);
+    }
+    Ok(families)
 }
 
 /// A platform as Intel's registration tools send it; texts may be empty.

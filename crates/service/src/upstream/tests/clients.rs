@@ -142,7 +142,11 @@ async fn certificates_of_platforms_need_the_key_and_the_platform() {
         "[[collateral.upstreams]]\nkind = \"pcs\"\nurl = \"URL/api/\"\nkey_file = \"DIR/key\"\nCOMMON\n";
     let chain = scene.chain(text).unwrap();
     scene.answers(Scripted::new(200, &[PCK_CHAIN], pck_list()));
-    let expected = Fetched::Pcks(RawPcks { certificates: vec![CHAIN.to_owned()], chain: CHAIN.to_owned() });
+    let expected = Fetched::Pcks(RawPcks {
+        certificates: vec![CHAIN.to_owned()],
+        chain: CHAIN.to_owned(),
+        incomplete: true,
+    });
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(0xab, None))).await, Ok(expected.clone()));
     let seen = scene.last();
     let ppid = "AB".repeat(384);
@@ -198,7 +202,11 @@ async fn a_cache_answers_in_its_own_ways() {
         assert_eq!(scene.last().headers["user-token"], "user");
     }
     scene.answers(Scripted::new(200, &[PCK_CHAIN], CHAIN));
-    let expected = Fetched::Pcks(RawPcks { certificates: vec![CHAIN.to_owned()], chain: CHAIN.to_owned() });
+    let expected = Fetched::Pcks(RawPcks {
+        certificates: vec![CHAIN.to_owned()],
+        chain: CHAIN.to_owned(),
+        incomplete: false,
+    });
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(0xab, None))).await, Ok(expected));
     let (qe_id, ppid, svn) = ("AB".repeat(16), "AB".repeat(384), "05".repeat(16));
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Manifests that Intel's registration service took: kept with the platform, sealed as everything of it is, so that Intel
-//! can be asked with them again.
+//! What Intel said of a platform beside its certificates. Manifests that its registration service took are kept with the
+//! platform, sealed as everything of it is, so that Intel can be asked with them again.
 
 use std::sync::Arc;
 
@@ -35,6 +35,14 @@ impl Platforms {
         Ok(true)
     }
 
+    /// Remembers of a platform that is known that Intel has nothing for it.
+    pub(super) async fn note_unavailable(self: &Arc<Self>, id: PlatformId) {
+        if let Ok(Some(_)) = self.look_up(id).await {
+            // That it could not be noted is in the log; the next question finds out again.
+            let _ = self.change(id, |record, _| record.not_available = true).await;
+        }
+    }
+
     /// The platform that Intel calls so. One that was named is it unless its certificates say otherwise.
     fn of_ppid(&self, ppid: [u8; 16], named: Option<PlatformId>) -> Result<Option<PlatformId>, StoreError> {
         if let Some(id) = named {
@@ -60,7 +68,8 @@ impl Platforms {
     fn ppid(&self, record: &Record) -> Option<[u8; 16]> {
         let pcks = record.pcks.as_ref()?;
         let certificates = pcks.certificates.first().cloned().into_iter().collect();
-        let set = self.verify(&RawPcks { certificates, chain: pcks.chain.clone() }, record.id()?).ok()?;
+        let raw = RawPcks { certificates, chain: pcks.chain.clone(), incomplete: false };
+        let set = self.verify(&raw, record.id()?).ok()?;
         set.certificates().first().map(|pck| pck.verified.extension.ppid)
     }
 }
