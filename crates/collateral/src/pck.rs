@@ -169,6 +169,8 @@ pub struct PckSet {
     certificates: Vec<PckCertificate>,
     /// PEM of the authority and the root.
     pub chain: Arc<str>,
+    /// Whether there are TCBs of the platform for which Intel says that it has no certificate; nobody signs that.
+    pub incomplete: bool,
 }
 
 impl PckSet {
@@ -200,7 +202,8 @@ impl PckSet {
         if first.is_some_and(|(_, _, found)| found != pce_id && found != reversed(pce_id)) {
             return Err(PckError::OtherPceId);
         }
-        Ok(Self { certificates, chain: format!("{}\n", chain.trim_end()).into() })
+        let chain = format!("{}\n", chain.trim_end()).into();
+        Ok(Self { certificates, chain, incomplete: false })
     }
 
     /// Whether it is Intel's list, of every TCB, and not the one certificate that another cache gave for one TCB.

@@ -56,6 +56,15 @@ impl Subject {
         }
     }
 
+    /// The family that it is about, if it is about one.
+    #[must_use]
+    pub const fn family(self) -> Option<[u8; 6]> {
+        match self {
+            Self::TcbInfo { fmspc, .. } | Self::TcbInfoV2 { fmspc } => Some(fmspc),
+            _ => None,
+        }
+    }
+
     /// Whether Intel evaluates it anew for each recovery event, so that versions have a number.
     #[must_use]
     pub const fn is_numbered(self) -> bool {

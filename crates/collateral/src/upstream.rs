@@ -22,6 +22,27 @@ pub enum Wanted {
     Pcks(PckRequest),
     /// The certificate of an AMD chip for one TCB.
     Vcek(VcekName),
+    /// What Intel's registration service makes of something that is passed on to it.
+    Registration(RegistrationRequest),
+}
+
+/// What is passed on to Intel's registration service (Intel, *PCS API*, "Register Platform" and "Add Package").
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum RegistrationRequest {
+    /// The manifest of a platform whose keys Intel is to keep.
+    Platform(Bytes),
+    /// A request to add packages to a platform that is registered.
+    Packages(Bytes),
+}
+
+/// Without what identifies the platform.
+impl fmt::Debug for RegistrationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Platform(_) => "Platform(..)",
+            Self::Packages(_) => "Packages(..)",
+        })
+    }
 }
 
 /// A platform whose certificates are asked for.
@@ -88,6 +109,35 @@ pub enum Fetched {
     Pcks(RawPcks),
     /// A certificate, DER.
     Vcek(Bytes),
+    /// What the registration service took.
+    Registered(Registered),
+}
+
+/// What Intel's registration service answers. Intel signs neither.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// The platform is registered; it is named by its PPID.
+    Platform {
+        /// Identifies the processor: never log it.
+        ppid: [u8; 16],
+    },
+    /// The packages belong to the platform.
+    Packages {
+        /// How many certificates of membership there are.
+        count: u16,
+        /// As they came.
+        certificates: Bytes,
+    },
+}
+
+/// Without what identifies the platform.
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform { .. } => f.write_str("Platform(..)"),
+            Self::Packages { count, .. } => write!(f, "Packages({count})"),
+        }
+    }
 }
 
 /// A family of platforms, as Intel's list has it. Intel does not sign this list.
@@ -106,6 +156,8 @@ pub struct RawPcks {
     pub certificates: Vec<String>,
     /// PEM of the authority and the root.
     pub chain: String,
+    /// Whether there are TCBs of the platform for which Intel says that it has none.
+    pub incomplete: bool,
 }
 
 /// Why an upstream gave nothing.
@@ -121,6 +173,16 @@ pub enum UpstreamError {
         status: u16,
         /// `Error-Code` of its answer.
         detail: Option<String>,
+    },
+    /// It looked at what was passed on, and does not take it.
+    #[error("it does not take this: status {status}{}", .code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    Declined {
+        /// The status of its answer.
+        status: u16,
+        /// `Error-Code` of its answer.
+        code: Option<String>,
+        /// `Error-Message` of its answer, for whoever asked.
+        message: Option<String>,
     },
     /// It no longer serves this version.
     #[error("it no longer serves this version")]
@@ -164,6 +226,7 @@ impl UpstreamError {
         match self {
             Self::NotOffered => "upstream-not-offered",
             Self::Unknown { .. } => "upstream-unknown",
+            Self::Declined { .. } => "upstream-declined",
             Self::Gone => "upstream-gone",
             Self::Unauthorized { .. } => "upstream-unauthorized",
             Self::Throttled { .. } => "upstream-throttled",

@@ -153,6 +153,9 @@ async fn from_a_connected_machine_to_an_isolated_one_and_back() {
         let listed = world.ask(Method::GET, &format!("platforms?source={source}"), ADMIN, &Value::Null).await;
         assert_eq!(&listed.headers["platform-count"], "1", "{source}");
     }
+    // Of one TCB the list that was brought says that Intel has no certificate.
+    let lacking = world.ask(Method::GET, "platforms?source=reg_na", ADMIN, &Value::Null).await;
+    assert_eq!(&lacking.headers["platform-count"], "1");
     let other = world.ask(Method::GET, "platforms?source=[000000000000]", ADMIN, &Value::Null).await;
     assert_eq!(&other.headers["platform-count"], "0");
 }
@@ -181,6 +184,7 @@ async fn each_act_needs_its_own_token() {
         (Method::POST, "platforms", USER, ADMIN),
         (Method::GET, "platforms?source=reg", ADMIN, USER),
         (Method::PUT, "platformcollateral", ADMIN, USER),
+        (Method::PUT, "appraisalpolicy", ADMIN, USER),
         (Method::POST, "refresh", ADMIN, USER),
         (Method::GET, "refresh", ADMIN, USER),
     ];
@@ -214,6 +218,9 @@ async fn malformed_bodies_are_refused() {
     }
     for body in [json!([]), json!({}), json!({"collaterals": 1})] {
         assert_eq!(world.ask(Method::PUT, "platformcollateral", ADMIN, &body).await.status, 400, "{body}");
+    }
+    for path in ["refresh?type=x", "refresh?fmspc=00", "refresh?type=certs&fmspc=00606A0000AB,x"] {
+        assert_eq!(world.ask(Method::GET, path, ADMIN, &Value::Null).await.status, 400, "{path}");
     }
     for source in ["x", "[", "[00]"] {
         let path = format!("platforms?source={source}");
@@ -274,4 +281,44 @@ async fn explanations_say_what_is_missing() {
     let documents = inventory["documents"].as_array().unwrap();
     let brought = documents.iter().find(|one| one["subject"] == "intel/sgx-tcb/010203040506").unwrap();
     assert_eq!((&brought["state"], &brought["source"]), (&json!("fresh"), &json!("administrator")));
+}
+
+/// A policy as its owner signs it.
+fn policy(name: &str) -> String {
+    let part = |text: &str| assay_token::base64url::encode(text.as_bytes());
+    let class = "3123EC35-8d38-4ea5-87a5-d6c48b567570";
+    let payload = json!({"policy_array": [{"environment": {"class_id": class, "description": name}}]});
+    let claims = json!({"policy_payload": payload.to_string()}).to_string();
+    format!("{}.{}.{}", part(r#"{"alg":"ES384"}"#), part(&claims), part("signature"))
+}
+
+#[tokio::test]
+async fn an_appraisal_policy_is_given_to_the_nodes_of_its_family() {
+    let world = World::new().await;
+    let path = "/sgx/certification/v4/appraisalpolicy?fmspc=00606a0000AB";
+    assert_eq!(world.service.get(path).await.status, 404, "which Intel's client takes for none");
+    let body = |name: &str, is_default: bool| json!({"policy": policy(name), "is_default": is_default, "fmspc": "00606A0000ab"});
+    let put = world.ask(Method::PUT, "appraisalpolicy", ADMIN, &body("one", true)).await;
+    assert_eq!((put.status, put.body.len()), (200, 96), "SHA-384 of the policy");
+    assert_eq!(world.ask(Method::PUT, "appraisalpolicy", ADMIN, &body("two", false)).await.status, 200);
+    for version in ["v3", "v4"] {
+        let got = world.service.get(&path.replace("v4", version)).await;
+        assert_eq!((got.status, got.body), (200, policy("one").into()), "{version}");
+    }
+    assert_eq!(world.service.get(&path.replace("AB", "AC")).await.status, 404, "another family");
+    for malformed in ["?fmspc=00606A", "?fmspc=", ""] {
+        let path = format!("/sgx/certification/v4/appraisalpolicy{malformed}");
+        assert_eq!(world.service.get(&path).await.status, 400, "{malformed}");
+    }
+    for refused in [json!({}), json!({"policy": "x.y.z", "is_default": true, "fmspc": "00606A0000AB"})] {
+        assert_eq!(world.ask(Method::PUT, "appraisalpolicy", ADMIN, &refused).await.status, 400, "{refused}");
+    }
+    let mut large = body("one", true);
+    large["policy"] = json!("A".repeat(80_000));
+    assert_eq!(world.ask(Method::PUT, "appraisalpolicy", ADMIN, &large).await.status, 413);
+    assert_eq!(world.ask(Method::GET, "appraisalpolicy", ADMIN, &Value::Null).await.status, 405);
+    // Nodes ask and do not put.
+    let request = Request::put("/sgx/certification/v4/appraisalpolicy").header("admin-token", "admin");
+    let request = request.body(Full::new(body("one", true).to_string().into())).unwrap();
+    assert_eq!(world.service.send(request).await.status, 405);
 }

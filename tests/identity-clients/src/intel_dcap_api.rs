@@ -211,7 +211,7 @@ impl Calls<'_> {
             .client
             .get_pck_certificate_by_ppid(&"ab".repeat(384), cpu_svn, pce_svn, pce_id, None, None)
             .await;
-        self.note("get_pck_certificate_by_ppid of a stranger", refused_with(got, 461));
+        self.note("get_pck_certificate_by_ppid of a stranger", refused_with(got, 404));
     }
 
     async fn server(&mut self, id: &Pckid) {

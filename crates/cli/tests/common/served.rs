@@ -147,7 +147,13 @@ pub(crate) struct Vendors {
 
 impl Vendors {
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// With options of the command.
+    pub(crate) fn start_with(folder: &Path, options: &[&str]) -> Self {
         let upstream = command(["simulate", "upstream", "--data", "d"])
+            .args(options)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

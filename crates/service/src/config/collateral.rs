@@ -89,7 +89,9 @@ pub enum UpstreamSource {
         url: String,
         /// Where the list of Intel's root is.
         root_crl_url: String,
-        /// The file with the subscription key; certificates of platforms need one.
+        /// Where the registration service is.
+        registration_url: String,
+        /// The file with the subscription key; certificates of platforms and added packages need one.
         key_file: Option<PathBuf>,
     },
     /// A cache that speaks like Intel's service: PCCS or another Assay.
@@ -217,7 +219,9 @@ fn upstream(problems: &mut Problems, raw: RawUpstream) -> Option<UpstreamConfig>
     let name = problems.checked(raw.name, |name| check_name(&name).map(|()| name));
     let key_file = raw.key_file.map(|file| file.value.into());
     let root_crl_url = problems.checked(raw.root_crl_url, |url| address(&url));
-    let source = kind.source(problems, raw.kind.origin, raw.url, raw.path, root_crl_url, key_file)?;
+    let registration_url = problems.checked(raw.registration_url, |url| server(&url));
+    let places = Places { url: raw.url, path: raw.path, root_crl_url, registration_url };
+    let source = kind.source(problems, raw.kind.origin, places, key_file)?;
     Some(UpstreamConfig { name: name.unwrap_or_else(|| kind.name().to_owned()), source, network })
 }
 
@@ -228,6 +232,7 @@ fn unused(problems: &mut Problems, kind: Kind, raw: &RawUpstream) {
     let settings = [
         ("url", raw.url.as_ref().map(|url| url.origin.clone()), folder),
         ("root_crl_url", origin(&raw.root_crl_url), kind != Kind::Pcs),
+        ("registration_url", origin(&raw.registration_url), kind != Kind::Pcs),
         ("path", origin(&raw.path), !folder),
         ("key_file", origin(&raw.key_file), matches!(kind, Kind::Kds | Kind::Folder)),
         ("ca_file", origin(&raw.ca_file), folder),
@@ -246,6 +251,14 @@ fn unused(problems: &mut Problems, kind: Kind, raw: &RawUpstream) {
                 .add(origin, format!("`{name}` means nothing for an upstream of the kind `{}`", kind.name()));
         }
     }
+}
+
+/// Where an upstream is, as it was written.
+struct Places {
+    url: Optional<OneOrMany>,
+    path: Optional<String>,
+    root_crl_url: Option<String>,
+    registration_url: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -294,18 +307,19 @@ impl Kind {
         self,
         problems: &mut Problems,
         origin: Origin,
-        url: Optional<OneOrMany>,
-        path: Optional<String>,
-        root_crl_url: Option<String>,
+        places: Places,
         key_file: Option<PathBuf>,
     ) -> Option<UpstreamSource> {
+        let Places { url, path, root_crl_url, registration_url } = places;
         let has_url = url.is_some();
         let mut urls = problems.checked(url, |urls| servers(self, urls.into_vec())).unwrap_or_default();
         match self {
             Self::Pcs => {
                 let url = urls.pop().unwrap_or_else(|| INTEL.to_owned());
                 let root_crl_url = root_crl_url.unwrap_or_else(|| INTEL_ROOT_CRL.to_owned());
-                Some(UpstreamSource::Pcs { url, root_crl_url, key_file })
+                // Intel has both on one server.
+                let registration_url = registration_url.unwrap_or_else(|| url.clone());
+                Some(UpstreamSource::Pcs { url, root_crl_url, registration_url, key_file })
             }
             Self::Pccs => {
                 if !has_url {
@@ -341,7 +355,7 @@ fn servers(kind: Kind, urls: Vec<String>) -> Result<Vec<String>, String> {
 fn server(text: &str) -> Result<String, String> {
     let url = address(text)?;
     let url = url.trim_end_matches('/');
-    if ["/certification", "/vcek/", "/vlek/"].iter().any(|path| url.contains(path)) {
+    if ["/certification", "/registration", "/vcek/", "/vlek/"].iter().any(|path| url.contains(path)) {
         return Err(format!(
             "`{text}` has a path of the API; give the address of the server alone, such as `https://pccs.example.org:8081`"
         ));
@@ -402,9 +416,10 @@ fn upstream_to_toml(upstream: &UpstreamConfig) -> Value {
     put("kind", Some(upstream.source.kind().into()));
     put("name", Some(upstream.name.clone().into()));
     match &upstream.source {
-        UpstreamSource::Pcs { url, root_crl_url, key_file } => {
+        UpstreamSource::Pcs { url, root_crl_url, registration_url, key_file } => {
             put("url", Some(url.clone().into()));
             put("root_crl_url", Some(root_crl_url.clone().into()));
+            put("registration_url", Some(registration_url.clone().into()));
             put("key_file", file(key_file));
         }
         UpstreamSource::Pccs { url, key_file } => {

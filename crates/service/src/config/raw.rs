@@ -88,6 +88,7 @@ pub(crate) struct RawUpstream {
     pub(crate) name: Optional<String>,
     pub(crate) url: Optional<OneOrMany>,
     pub(crate) root_crl_url: Optional<String>,
+    pub(crate) registration_url: Optional<String>,
     pub(crate) path: Optional<String>,
     pub(crate) key_file: Optional<String>,
     pub(crate) ca_file: Optional<String>,

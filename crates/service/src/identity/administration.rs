@@ -4,9 +4,11 @@
 //! | request | token | what |
 //! |---|---|---|
 //! | `POST .../platforms` | user | registers a platform |
+//! | `POST /sgx/registration/v1/platform`, `.../package` | user | passed on to Intel's registration service |
 //! | `GET .../platforms?source=reg` | admin | platforms that wait for certificates; `[]` or `[FMSPC,...]`: those that have them |
 //! | `PUT .../platformcollateral` | admin | brings certificates and documents |
-//! | `GET`, `POST .../refresh` | admin | asks the vendors for everything again |
+//! | `PUT .../appraisalpolicy` | admin | keeps a policy that Intel's library asks for |
+//! | `GET`, `POST .../refresh` | admin | asks the vendors for everything again, or for what is of some families |
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,19 +18,21 @@ use std::time::Duration;
 use assay_collateral::pck::{PlatformId, RawTcb};
 use aws_lc_rs::{constant_time, digest};
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::library::Refreshed;
 use super::pckcert::MAX_MANIFEST;
 use super::platforms::{Listed, Registered, Registration};
+use super::policies::{self, NewPolicy};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
-use super::{bring, pcs};
+use super::{bring, pcs, registration};
 use crate::answer::RequestId;
 use crate::app::App;
 use crate::body;
@@ -85,6 +89,9 @@ impl Administration {
 
     async fn dispatch(&self, parts: &Parts, body: &mut Incoming, source: Source) -> Result<Reply, Refusal> {
         let path = parts.uri.path().to_ascii_lowercase();
+        if let Some(rest) = path.strip_prefix("/sgx/registration/v1/") {
+            return self.pass_on(rest, parts, body, source).await;
+        }
         let rest = ["/sgx/certification/v4/", "/sgx/certification/v3/"]
             .iter()
             .find_map(|prefix| path.strip_prefix(prefix))
@@ -93,7 +100,7 @@ impl Administration {
         match (rest, &parts.method) {
             ("platforms", &Method::POST) => {
                 self.check(Role::User, &parts.headers)?;
-                self.register(&self.read(body, source).await?).await
+                self.register(&self.read(body, source, MAX_BODY).await?).await
             }
             ("platforms", &Method::GET) => {
                 self.check(Role::Admin, &parts.headers)?;
@@ -101,14 +108,19 @@ impl Administration {
             }
             ("platformcollateral", &Method::PUT) => {
                 self.check(Role::Admin, &parts.headers)?;
-                bring::platform_collateral(&self.app.identity, &self.read(body, source).await?).await
+                bring::platform_collateral(&self.app.identity, &self.read(body, source, MAX_BODY).await?)
+                    .await
+            }
+            ("appraisalpolicy", &Method::PUT) => {
+                self.check(Role::Admin, &parts.headers)?;
+                self.put_policy(&self.read(body, source, policies::MAX_BODY).await?).await
             }
             ("refresh", &Method::GET | &Method::POST) => {
                 self.check(Role::Admin, &parts.headers)?;
                 self.refresh(&query).await
             }
             ("platforms", _) => Err(Refusal::Method("GET, POST")),
-            ("platformcollateral", _) => Err(Refusal::Method("PUT")),
+            ("platformcollateral" | "appraisalpolicy", _) => Err(Refusal::Method("PUT")),
             ("refresh", _) => Err(Refusal::Method("GET, POST")),
             _ => Err(pcs::no_such_path()),
         }
@@ -125,9 +137,35 @@ impl Administration {
         constant_time::verify_slices_are_equal(expected, given.as_ref()).map_err(|_| Refusal::Unauthorized)
     }
 
-    async fn read(&self, body: &mut Incoming, source: Source) -> Result<Bytes, Refusal> {
+    /// What is for Intel's registration service.
+    async fn pass_on(
+        &self,
+        rest: &str,
+        parts: &Parts,
+        body: &mut Incoming,
+        source: Source,
+    ) -> Result<Reply, Refusal> {
+        let package = match rest {
+            "platform" => false,
+            "package" => true,
+            _ => return Err(pcs::no_such_path()),
+        };
+        if parts.method != Method::POST {
+            return Err(Refusal::Method("POST"));
+        }
+        self.check(Role::User, &parts.headers)?;
+        registration::check_media_type(&parts.headers)?;
+        let named = registration::named(&Query::parse(parts.uri.query())?)?;
+        let octets = self.read(body, source, MAX_MANIFEST).await?;
+        match package {
+            false => registration::platform(&self.app.identity, named, octets).await,
+            true => registration::packages(&self.app.identity, octets).await,
+        }
+    }
+
+    async fn read(&self, body: &mut Incoming, source: Source, limit: usize) -> Result<Bytes, Refusal> {
         let mut share = self.bodies.share(source);
-        body::read(body, MAX_BODY, BODY_TIME, &mut share).await.map_err(|_| Refusal::TooLarge)
+        body::read(body, limit, BODY_TIME, &mut share).await.map_err(|_| Refusal::TooLarge)
     }
 
     async fn register(&self, body: &Bytes) -> Result<Reply, Refusal> {
@@ -137,6 +175,15 @@ impl Administration {
             Registered::Ready => "The platform is registered, and its certificates are here.",
             Registered::Waiting => "The platform is registered, and waits for its certificates.",
         }))
+    }
+
+    async fn put_policy(&self, body: &Bytes) -> Result<Reply, Refusal> {
+        let policy = NewPolicy::read(body)?;
+        let id = policy.id();
+        let (policies, now) = (Arc::clone(&self.app.identity.policies), self.app.clock.now());
+        let kept = tokio::task::spawn_blocking(move || policies.put(&policy, now)).await;
+        kept.map_err(|_| Refusal::Internal)??;
+        Ok(text(&id))
     }
 
     async fn list(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
@@ -161,9 +208,10 @@ impl Administration {
 
     async fn refresh(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
         let identity = &self.app.identity;
+        let of = query.get("fmspc")?.filter(|list| !list.is_empty()).map(families).transpose()?;
         let refreshed = match query.get("type")? {
-            None => identity.library.refresh_all().await,
-            Some("certs") => identity.platforms.refresh_all().await.map_err(|error| {
+            None => identity.library.refresh_all(of.as_ref()).await,
+            Some("certs") => identity.platforms.refresh_all(of).await.map_err(|error| {
                 tracing::error!(%error, "PCK certificates were not refreshed");
                 Refusal::Internal
             })?,
@@ -180,6 +228,10 @@ impl Service for Administration {
         let (parts, mut body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
         let result = self.dispatch(&parts, &mut body, Source::from(source)).await;
+        if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+            // Whoever still sends gets to read why nobody listens.
+            body::discard(body);
+        }
         let reply = result.unwrap_or_else(Reply::from);
         tracing::info!(method = %parts.method, status = reply.status.as_u16(), id = id.as_str(), "administration");
         reply.into_response(id.as_str())
@@ -189,7 +241,7 @@ impl Service for Administration {
 /// Which platforms are listed.
 enum Wanted {
     Waiting,
-    /// Those that Intel has nothing for: they wait, and were asked for.
+    /// Those that Intel was asked for, and has no certificate for, or not for each of their TCBs.
     NotAvailable,
     Families(BTreeSet<[u8; 6]>),
 }
@@ -201,26 +253,32 @@ impl Wanted {
             "reg_na" => return Ok(Self::NotAvailable),
             _ => {}
         }
-        let malformed = Refusal::Malformed("`source` must be `reg`, `reg_na`, `[]` or `[FMSPC,...]`.");
-        let list = source.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let names = list.ok_or_else(|| malformed.clone())?.split(',').map(str::trim);
-        let mut families = BTreeSet::new();
-        for name in names.filter(|name| !name.is_empty()) {
-            let mut fmspc = [0; 6];
-            hex::decode_to_slice(name.trim_matches('"'), &mut fmspc).map_err(|_| malformed.clone())?;
-            families.insert(fmspc);
-        }
-        Ok(Self::Families(families))
+        let malformed = || Refusal::Malformed("`source` must be `reg`, `reg_na`, `[]` or `[FMSPC,...]`.");
+        let list = source.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(malformed)?;
+        families(list).map(Self::Families).map_err(|_| malformed())
     }
 
     fn includes(&self, listed: &Listed) -> bool {
         match self {
-            Self::Waiting | Self::NotAvailable => listed.waiting,
+            Self::Waiting => listed.waiting,
+            Self::NotAvailable => listed.not_available,
             Self::Families(families) => {
                 listed.fmspc.is_some_and(|fmspc| families.is_empty() || families.contains(&fmspc))
             }
         }
     }
+}
+
+/// FMSPCs with commas between them.
+fn families(list: &str) -> Result<BTreeSet<[u8; 6]>, Refusal> {
+    let mut families = BTreeSet::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let mut fmspc = [0; 6];
+        hex::decode_to_slice(name.trim_matches('"'), &mut fmspc)
+            .map_err(|_| Refusal::Malformed("`fmspc` must be `FMSPC,...`, each of 12 hexadecimal digits."))?;
+        families.insert(fmspc);
+    }
+    Ok(families)
 }
 
 /// A platform as Intel's registration tools send it; texts may be empty.

@@ -264,7 +264,8 @@ async fn pcks(
     let mut last = "there is no issuer chain for its certificates".to_owned();
     for ca in [PckCa::Platform, PckCa::Processor] {
         let Some(chain) = pck_chain(certificates, ca) else { continue };
-        match identity.platforms.bring(id, RawPcks { certificates: pems.clone(), chain }).await {
+        let raw = RawPcks { certificates: pems.clone(), chain, incomplete: pems.len() < certs.certs.len() };
+        match identity.platforms.bring(id, raw).await {
             Ok(()) => return Ok(()),
             Err(error) => last = error.to_string(),
         }

@@ -3,7 +3,7 @@
 //! A document is given out only after it was verified and is durable. Readers take an immutable shelf and never wait for
 //! a refresh; a miss waits for upstream, together with everybody else who asks for the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -18,7 +18,7 @@ use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::Tee;
 
 pub(super) use super::outcome::not_served;
-pub use super::outcome::{Failure, NotServed, TakeError};
+pub use super::outcome::{Failure, NotServed, Refreshed, TakeError};
 use super::persist::{Archive, Stored};
 use crate::clock::Clock;
 use crate::flight::Flights;
@@ -64,15 +64,6 @@ pub struct Served {
     pub document: Arc<Document>,
     /// How current it is.
     pub state: State,
-}
-
-/// How much was asked for anew, and how much of it came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refreshed {
-    /// Asked for, or to be asked for.
-    pub wanted: usize,
-    /// What came.
-    pub done: usize,
 }
 
 /// A document that is held, as it is listed.
@@ -501,12 +492,15 @@ impl Library {
         due.len()
     }
 
-    /// Asks again for everything that is held, due or not. Gives how many were asked for.
-    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Refreshed {
+    /// Asks again for everything that is held, due or not, or for the TCB info of some families.
+    pub(crate) async fn refresh_all(self: &Arc<Self>, of: Option<&BTreeSet<[u8; 6]>>) -> Refreshed {
         if self.options.mode == Mode::Offline || self.upstream.is_empty() {
             return Refreshed::default();
         }
-        let all = self.questions(|_| true);
+        let mut all = self.questions(|_| true);
+        all.retain(|(subject, _)| {
+            of.is_none_or(|of| subject.family().is_some_and(|fmspc| of.contains(&fmspc)))
+        });
         let mut done: usize = 0;
         for (subject, selection) in &all {
             // What failed is in the log and in the list of failures.

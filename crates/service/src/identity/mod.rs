@@ -17,7 +17,9 @@ mod pckcert;
 mod pcs;
 mod persist;
 pub mod platforms;
+mod policies;
 mod query;
+mod registration;
 mod reply;
 mod routes;
 pub(crate) mod sealed;
@@ -47,6 +49,7 @@ use assay_token::wrap::MasterKey;
 use baselines::Baselines;
 use library::{Foundation, Library, LibraryOptions, Mode, NotServed};
 use platforms::{Parts, Platforms};
+use policies::Policies;
 use reply::Refusal;
 use sets::Sets;
 use veks::Veks;
@@ -69,6 +72,7 @@ pub struct HardwareIdentity {
     pub veks: Arc<Veks>,
     /// Intel's platforms.
     pub platforms: Arc<Platforms>,
+    policies: Arc<Policies>,
     upstream: Arc<Chain>,
     clock: Clock,
     families: Mutex<Option<(UnixTime, Arc<[Family]>)>>,
@@ -89,6 +93,7 @@ impl HardwareIdentity {
             mode,
         );
         let baselines = Arc::new(Baselines::new(Arc::clone(&store)));
+        let policies = Arc::new(Policies::new(Arc::clone(&store)));
         let library = Arc::new(Library::new(foundation, options));
         let parts = Parts {
             store,
@@ -105,6 +110,7 @@ impl HardwareIdentity {
             library,
             veks: Arc::new(veks),
             platforms,
+            policies,
             upstream,
             clock,
             families: Mutex::default(),

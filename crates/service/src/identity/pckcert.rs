@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_collateral::pck::{PckCertificate, PckSet, PlatformId, RawTcb};
-use assay_verify::intel::PckCa;
+use assay_verify::intel::{PckCa, is_at_least};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,8 +49,8 @@ pub(super) async fn select(
     let Some(qe_id) = query.hex::<16>("qeid")?.filter(|qe_id| *qe_id != [0; 16]) else {
         let missing = Refusal::Malformed("`qeid` is missing, and so is `encrypted_ppid`.");
         let asked = anonymous(pce_id, Some(encrypted_ppid.ok_or(missing)?), None, Some(raw));
-        let set = identity.platforms.pass_on(&asked, asker).await?;
-        return identity.platforms.choose(&set, raw, asker).await.map(|pck| (pck, set));
+        let set = pass_on(identity, &asked, asker).await?;
+        return choose(identity, &set, raw, asker).await.map(|pck| (pck, set));
     };
     let asked =
         Registration { id: PlatformId { qe_id, pce_id }, encrypted_ppid, manifest: None, raw_tcb: Some(raw) };
@@ -58,22 +58,75 @@ pub(super) async fn select(
     Ok((selected.certificate, selected.set))
 }
 
-/// `pckcerts`: every certificate of a platform.
+/// The certificates of a platform that is named as PCS has it.
+///
+/// # Errors
+/// 404 for one that is not known: 461 is PCCS's, and PCS's clients do not know it.
+async fn pass_on(
+    identity: &HardwareIdentity,
+    asked: &Registration,
+    asker: Asker,
+) -> Result<Arc<PckSet>, Refusal> {
+    identity.platforms.pass_on(asked, asker).await.map_err(as_pcs)
+}
+
+async fn choose(
+    identity: &HardwareIdentity,
+    set: &Arc<PckSet>,
+    raw: RawTcb,
+    asker: Asker,
+) -> Result<PckCertificate, Refusal> {
+    identity.platforms.choose(set, raw, asker).await.map_err(as_pcs)
+}
+
+fn as_pcs(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::PlatformUnknown => Refusal::NotFound("The platform is not known.".to_owned()),
+        Refusal::NoCertificate => {
+            Refusal::NotFound("The platform has no PCK certificate for this TCB.".to_owned())
+        }
+        other => other,
+    }
+}
+
+/// Which of a platform's certificates are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All.
+    All,
+    /// Those that it can have with the CPUSVN of the request, whatever its PCESVN.
+    OfConfiguration,
+}
+
+/// `pckcerts` and `pckcerts/config`: every certificate of a platform, or of one configuration of it.
 pub(super) async fn certificates(
     identity: &HardwareIdentity,
     version: Version,
+    which: Which,
     query: &Query<'_>,
     asker: Asker,
 ) -> Result<Reply, Refusal> {
     let pce_id = query.required_hex::<2>("pceid")?;
     let encrypted_ppid = encrypted_ppid(query)?.ok_or(Refusal::Malformed("`encrypted_ppid` is missing."))?;
+    let cpu_svn = match which {
+        Which::All => None,
+        Which::OfConfiguration => Some(query.required_hex::<16>("cpusvn")?),
+    };
     let asked = anonymous(pce_id, Some(encrypted_ppid), None, None);
-    Ok(listing(&*identity.platforms.pass_on(&asked, asker).await?, version))
+    listing(&*pass_on(identity, &asked, asker).await?, version, cpu_svn)
+}
+
+/// A platform that is named by its manifest, and what it says of its TCB.
+struct WithManifest {
+    asked: Registration,
+    cpu_svn: Option<[u8; 16]>,
+    /// As it is in memory.
+    pce_svn: Option<[u8; 2]>,
 }
 
 /// A body with a manifest, as PCS takes it.
 #[derive(Deserialize)]
-struct WithManifest {
+struct ManifestBody {
     #[serde(rename = "platformManifest")]
     manifest: String,
     pceid: String,
@@ -87,26 +140,34 @@ pub(super) async fn certificate_for_manifest(
     body: &Bytes,
     asker: Asker,
 ) -> Result<Reply, Refusal> {
-    let (asked, raw) = read_manifest(body)?;
-    let raw = raw.ok_or(Refusal::Malformed("`cpusvn` or `pcesvn` is missing."))?;
-    let set = identity.platforms.pass_on(&asked, asker).await?;
-    identity.platforms.choose(&set, raw, asker).await.map(|pck| reply(&pck, &set))
+    let WithManifest { asked, cpu_svn, pce_svn } = read_manifest(body)?;
+    let missing = || Refusal::Malformed("`cpusvn` or `pcesvn` is missing.");
+    let (cpu_svn, pce_svn) = cpu_svn.zip(pce_svn).ok_or_else(missing)?;
+    let raw = RawTcb { cpu_svn, pce_svn: u16::from_le_bytes(pce_svn) };
+    let set = pass_on(identity, &asked, asker).await?;
+    choose(identity, &set, raw, asker).await.map(|pck| reply(&pck, &set))
 }
 
-/// `POST pckcerts`.
+/// `POST pckcerts` and `POST pckcerts/config`.
 pub(super) async fn certificates_for_manifest(
     identity: &HardwareIdentity,
     version: Version,
+    which: Which,
     body: &Bytes,
     asker: Asker,
 ) -> Result<Reply, Refusal> {
-    let (asked, _) = read_manifest(body)?;
-    Ok(listing(&*identity.platforms.pass_on(&asked, asker).await?, version))
+    let WithManifest { asked, cpu_svn, .. } = read_manifest(body)?;
+    let cpu_svn = match (which, cpu_svn) {
+        (Which::All, _) => None,
+        (Which::OfConfiguration, Some(cpu_svn)) => Some(cpu_svn),
+        (Which::OfConfiguration, None) => return Err(Refusal::Malformed("`cpusvn` is missing.")),
+    };
+    listing(&*pass_on(identity, &asked, asker).await?, version, cpu_svn)
 }
 
-fn read_manifest(body: &Bytes) -> Result<(Registration, Option<RawTcb>), Refusal> {
+fn read_manifest(body: &Bytes) -> Result<WithManifest, Refusal> {
     let malformed = |_| Refusal::Malformed("The body is not `{\"platformManifest\",\"pceid\",...}`.");
-    let body: WithManifest =
+    let body: ManifestBody =
         assay_json::from_slice(body, &assay_json::Limits::default()).map_err(malformed)?;
     let digits = |_| Refusal::Malformed("A member of the body is not hexadecimal of the right length.");
     let manifest = hex::decode(&body.manifest).map_err(digits)?;
@@ -115,16 +176,14 @@ fn read_manifest(body: &Bytes) -> Result<(Registration, Option<RawTcb>), Refusal
     }
     let mut pce_id = [0; 2];
     hex::decode_to_slice(&body.pceid, &mut pce_id).map_err(digits)?;
-    let raw = match (&body.cpusvn, &body.pcesvn) {
-        (Some(cpu), Some(pce)) => {
-            let (mut cpu_svn, mut pce_svn) = ([0; 16], [0; 2]);
-            hex::decode_to_slice(cpu, &mut cpu_svn).map_err(digits)?;
-            hex::decode_to_slice(pce, &mut pce_svn).map_err(digits)?;
-            Some(RawTcb { cpu_svn, pce_svn: u16::from_le_bytes(pce_svn) })
-        }
-        _ => None,
-    };
-    Ok((anonymous(pce_id, None, Some(manifest), raw), raw))
+    let (mut cpu_svn, mut pce_svn) = ([0; 16], [0; 2]);
+    let cpu_svn = body.cpusvn.map(|text| hex::decode_to_slice(text, &mut cpu_svn).map(|()| cpu_svn));
+    let pce_svn = body.pcesvn.map(|text| hex::decode_to_slice(text, &mut pce_svn).map(|()| pce_svn));
+    let (cpu_svn, pce_svn) = (cpu_svn.transpose().map_err(digits)?, pce_svn.transpose().map_err(digits)?);
+    let raw_tcb = cpu_svn
+        .zip(pce_svn)
+        .map(|(cpu_svn, pce_svn)| RawTcb { cpu_svn, pce_svn: u16::from_le_bytes(pce_svn) });
+    Ok(WithManifest { asked: anonymous(pce_id, None, Some(manifest), raw_tcb), cpu_svn, pce_svn })
 }
 
 /// A platform that did not say who it is.
@@ -167,7 +226,9 @@ const fn ca_name(ca: PckCa) -> &'static str {
     ca.as_str()
 }
 
-fn listing(set: &PckSet, version: Version) -> Reply {
+/// Every certificate, or those that a platform of this CPUSVN can use. For TCB type 0, the only one, the bytes of CPUSVN are
+/// the components (Intel, *PCS API*, "Get TCB Info", `tcbType`).
+fn listing(set: &PckSet, version: Version, cpu_svn: Option<[u8; 16]>) -> Result<Reply, Refusal> {
     let entry = |pck: &PckCertificate| {
         let own = &pck.verified.extension;
         let mut tcb = match version {
@@ -183,6 +244,12 @@ fn listing(set: &PckSet, version: Version) -> Reply {
         tcb.insert("pcesvn".to_owned(), json!(own.pce_svn));
         json!({"tcb": tcb, "tcbm": pck.tcbm(), "cert": percent::encode(&pck.pem)})
     };
-    let entries: Vec<Value> = set.certificates().iter().map(entry).collect();
-    with_set(Reply::of("application/json", json!(entries).to_string()), set)
+    let fits = |pck: &&PckCertificate| {
+        cpu_svn.is_none_or(|cpu_svn| is_at_least(&cpu_svn, &pck.verified.extension.components))
+    };
+    let entries: Vec<Value> = set.certificates().iter().filter(fits).map(entry).collect();
+    if entries.is_empty() {
+        return Err(as_pcs(Refusal::NoCertificate));
+    }
+    Ok(with_set(Reply::of("application/json", json!(entries).to_string()), set))
 }

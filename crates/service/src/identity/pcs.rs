@@ -1,5 +1,7 @@
 //! Documents as Intel's PCS and PCCS serve them (Intel, *PCS API*, versions 3 and 4; PCCS 1.27, `README`).
 
+use std::sync::Arc;
+
 use assay_collateral::subject::{Selection, Subject, Track};
 use assay_evidence::pem;
 use assay_verify::intel::PckCa;
@@ -119,9 +121,24 @@ impl Asked<'_> {
         self.crl(Subject::PckCrl(ca), encoding).await
     }
 
-    /// `rootcacrl` of PCCS.
-    pub(crate) async fn root_crl(&self) -> Result<Reply, Refusal> {
-        self.crl(Subject::RootCrl, Encoding::Hexadecimal).await
+    /// `rootcacrl` of PCCS, hexadecimal; and the file at Intel's own address.
+    pub(crate) async fn root_crl(&self, encoding: Encoding) -> Result<Reply, Refusal> {
+        self.crl(Subject::RootCrl, encoding).await
+    }
+
+    /// `appraisalpolicy` of PCCS: what the platform's owner wants Intel's library to judge a family by.
+    pub(crate) async fn appraisal_policy(&self) -> Result<Reply, Refusal> {
+        let fmspc = self.query.required_hex::<6>("fmspc")?;
+        let policies = Arc::clone(&self.identity.policies);
+        let found = tokio::task::spawn_blocking(move || policies.default_of(fmspc)).await;
+        let found = found.map_err(|_| Refusal::Internal)?.map_err(|error| {
+            tracing::error!(%error, "an appraisal policy was not read");
+            Refusal::Passing
+        })?;
+        let policy = found.ok_or_else(|| {
+            Refusal::NotFound("There is no default appraisal policy for this family.".to_owned())
+        })?;
+        Ok(Reply::of("text/plain; charset=utf-8", policy))
     }
 
     /// `crl` of PCCS: the list at an address that stands in Intel's certificates.
@@ -203,8 +220,9 @@ impl Asked<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Encoding {
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
     Der,
     Pem,
     /// What PCCS gives to who asks for nothing else.

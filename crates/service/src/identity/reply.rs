@@ -46,12 +46,16 @@ pub(crate) enum Refusal {
     Gone(String),
     /// 413: the request is too large.
     TooLarge,
+    /// 415: the body is of another kind.
+    MediaType(&'static str),
     /// 460 of Intel's PCCS: what was brought is not genuine, in part or whole; says which.
     Integrity(String),
     /// 461 of Intel's PCCS: the platform is not known.
     PlatformUnknown,
     /// 462 of Intel's PCCS: the platform is known, and has no certificate for this TCB.
     NoCertificate,
+    /// 501: this service, as it is configured, does not do that; says what to do instead.
+    NotOffered(&'static str),
     /// 502: the vendor did not give all that was asked for; says how much.
     Upstream(String),
     /// 503, without a body and without any header of data: the client comes again.
@@ -71,6 +75,12 @@ impl Reply {
     /// 503, empty: come again.
     pub(crate) fn passing() -> Self {
         Refusal::Passing.into()
+    }
+
+    /// What the vendor says of something that it does not take, in its own words.
+    pub(crate) fn declined(status: StatusCode, code: &str, message: &str) -> Self {
+        let reply = Self::of("text/plain; charset=utf-8", message.to_owned());
+        Self { status, ..reply.with("error-code", code).with("error-message", message) }
     }
 
     /// Adds a header; one that cannot be sent is left out.
@@ -143,10 +153,12 @@ impl Refusal {
             Self::Method(_) => 405,
             Self::Gone(_) => 410,
             Self::TooLarge => 413,
+            Self::MediaType(_) => 415,
             Self::Integrity(_) => 460,
             Self::PlatformUnknown => 461,
             Self::NoCertificate => 462,
             Self::Internal => 500,
+            Self::NotOffered(_) => 501,
             Self::Upstream(_) => 502,
             Self::Passing => 503,
         }
@@ -155,7 +167,7 @@ impl Refusal {
     /// A sentence for people; Intel's clients look at the status alone.
     fn sentence(&self) -> &str {
         match self {
-            Self::Malformed(sentence) => sentence,
+            Self::Malformed(sentence) | Self::MediaType(sentence) | Self::NotOffered(sentence) => sentence,
             Self::NotFound(sentence)
             | Self::Gone(sentence)
             | Self::Integrity(sentence)
@@ -180,10 +192,12 @@ impl Refusal {
             Self::Method(_) => "MethodNotAllowed",
             Self::Gone(_) => "Gone",
             Self::TooLarge => "RequestTooLarge",
+            Self::MediaType(_) => "UnsupportedMediaType",
             Self::Integrity(_) => "IntegrityError",
             Self::PlatformUnknown => "PlatformUnknown",
             Self::NoCertificate => "CertificateUnavailable",
             Self::Internal => "InternalError",
+            Self::NotOffered(_) => "NotOffered",
             Self::Upstream(_) => "UpstreamError",
             Self::Passing => "ServiceUnavailable",
         }

@@ -5,7 +5,7 @@ use assay_verify::intel::single::{Enclave, Tee};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::pcs::{self, Version};
+use super::pcs::{self, Encoding, Version};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{HardwareIdentity, kds, pckcert, thim};
@@ -23,6 +23,9 @@ enum Endpoint {
     Families,
     PckCertificate,
     PckCertificates,
+    PckCertificatesOfConfiguration,
+    AppraisalPolicy,
+    RootCrlFile(Encoding),
     AmdChain(SigningKey),
     AmdCrl(SigningKey),
     Vcek,
@@ -34,7 +37,7 @@ enum Endpoint {
 
 impl Endpoint {
     const fn takes_post(self) -> bool {
-        matches!(self, Self::PckCertificate | Self::PckCertificates)
+        matches!(self, Self::PckCertificate | Self::PckCertificates | Self::PckCertificatesOfConfiguration)
     }
 
     const fn is_amds(self) -> bool {
@@ -46,9 +49,13 @@ impl Endpoint {
 }
 
 /// Paths with their parameters in braces; `{v}` is `v3` or `v4`.
-const ROUTES: [(&str, Endpoint); 23] = [
+const ROUTES: [(&str, Endpoint); 27] = [
     ("/sgx/certification/{v}/pckcert", Endpoint::PckCertificate),
     ("/sgx/certification/{v}/pckcerts", Endpoint::PckCertificates),
+    ("/sgx/certification/{v}/pckcerts/config", Endpoint::PckCertificatesOfConfiguration),
+    ("/sgx/certification/{v}/appraisalpolicy", Endpoint::AppraisalPolicy),
+    ("/IntelSGXRootCA.der", Endpoint::RootCrlFile(Encoding::Der)),
+    ("/IntelSGXRootCA.crl", Endpoint::RootCrlFile(Encoding::Pem)),
     ("/sgx/certification/{v}/tcb", Endpoint::Tcb(Tee::Sgx)),
     ("/tdx/certification/{v}/tcb", Endpoint::Tcb(Tee::Tdx)),
     ("/sgx/certification/{v}/qe/identity", Endpoint::Enclave(Enclave::Qe)),
@@ -72,7 +79,8 @@ const ROUTES: [(&str, Endpoint); 23] = [
     ("/metadata/THIM/sgx/certification/{v}/pckcert", Endpoint::ThimSgx),
 ];
 /// What begins so is the vendors', known or not.
-const PREFIXES: [&str; 6] = ["/sgx/", "/tdx/", "/vcek/", "/vlek/", "/SevSnpVM/", "/metadata/"];
+const PREFIXES: [&str; 7] =
+    ["/sgx/", "/tdx/", "/IntelSGXRootCA.", "/vcek/", "/vlek/", "/SevSnpVM/", "/metadata/"];
 
 /// A path of the vendors'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,14 +168,18 @@ async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Rep
     let query = Query::parse(asked.query)?;
     let asker = asked.asker;
     let [first, second] = asked.path.parameters;
-    if let (Endpoint::PckCertificate | Endpoint::PckCertificates, true) =
-        (endpoint, asked.method == Method::POST)
-    {
+    if endpoint.takes_post() && asked.method == Method::POST {
         let version = version(first).ok_or_else(pcs::no_such_path)?;
         let body = asked.body.ok_or(Refusal::TooLarge)?;
         return match endpoint {
             Endpoint::PckCertificate => pckcert::certificate_for_manifest(identity, &body, asker).await,
-            _ => pckcert::certificates_for_manifest(identity, version, &body, asker).await,
+            Endpoint::PckCertificates => {
+                pckcert::certificates_for_manifest(identity, version, pckcert::Which::All, &body, asker).await
+            }
+            _ => {
+                let which = pckcert::Which::OfConfiguration;
+                pckcert::certificates_for_manifest(identity, version, which, &body, asker).await
+            }
         };
     }
     if asked.method != Method::GET && asked.method != Method::HEAD {
@@ -187,6 +199,11 @@ async fn try_answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Result<Rep
             "VLEK certificates come from the cloud provider that loaded the key, with the evidence."
                 .to_owned(),
         )),
+        // Its own address at Intel has no version.
+        Endpoint::RootCrlFile(encoding) => {
+            let asked = pcs::Asked { identity, version: Version::V4, query, headers: asked.headers, asker };
+            asked.root_crl(encoding).await
+        }
         intel => {
             let version = version(first).ok_or_else(pcs::no_such_path)?;
             intel_document(pcs::Asked { identity, version, query, headers: asked.headers, asker }, intel)
@@ -201,14 +218,27 @@ async fn intel_document(asked: pcs::Asked<'_>, endpoint: Endpoint) -> Result<Rep
         Endpoint::Enclave(enclave) => asked.enclave(enclave).await,
         Endpoint::EvaluationNumbers(tee) => asked.evaluation_numbers(tee).await,
         Endpoint::PckCrl => asked.pck_crl().await,
-        Endpoint::RootCrl => asked.root_crl().await,
+        Endpoint::RootCrl => asked.root_crl(Encoding::Hexadecimal).await,
         Endpoint::CrlByAddress => asked.crl_by_address().await,
         Endpoint::Families => asked.families().await,
         Endpoint::PckCertificate => pckcert::certificate(asked.identity, &asked.query, asked.asker).await,
         Endpoint::PckCertificates => {
-            pckcert::certificates(asked.identity, asked.version, &asked.query, asked.asker).await
+            pckcert::certificates(
+                asked.identity,
+                asked.version,
+                pckcert::Which::All,
+                &asked.query,
+                asked.asker,
+            )
+            .await
         }
-        Endpoint::AmdChain(_)
+        Endpoint::PckCertificatesOfConfiguration => {
+            let which = pckcert::Which::OfConfiguration;
+            pckcert::certificates(asked.identity, asked.version, which, &asked.query, asked.asker).await
+        }
+        Endpoint::AppraisalPolicy => asked.appraisal_policy().await,
+        Endpoint::RootCrlFile(_)
+        | Endpoint::AmdChain(_)
         | Endpoint::AmdCrl(_)
         | Endpoint::Vcek
         | Endpoint::VlekNotOffered
@@ -237,6 +267,7 @@ mod tests {
         assert_eq!(route("/TDX/certification/v4/qe/identity"), Some(Endpoint::Enclave(Enclave::TdQe)));
         assert_eq!(route("/vcek/v1/Milan/cert_chain"), Some(Endpoint::AmdChain(SigningKey::Vcek)));
         assert_eq!(route("/vcek/v1/Milan/0011"), Some(Endpoint::Vcek));
+        assert_eq!(route("/IntelSGXRootCA.der"), Some(Endpoint::RootCrlFile(Encoding::Der)));
         assert_eq!(find("/vcek/v1/Milan/0011").unwrap().parameters, ["Milan", "0011"]);
         for unknown in [
             "/sgx/",
@@ -244,6 +275,7 @@ mod tests {
             "/vcek/v1/Milan/",
             "/vcek/v1//crl",
             "/sgx/certification/v4/tcb/",
+            "/IntelSGXRootCA.cer",
         ] {
             assert_eq!(find(unknown), Some(Path { route: None, parameters: [""; 2] }), "{unknown}");
         }

@@ -9,6 +9,7 @@
 mod amd;
 mod baselines;
 mod platforms;
+mod registration;
 mod unregistered;
 
 use std::collections::HashMap;

@@ -17,6 +17,8 @@ use crate::simulated_vendors::InProcess;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Intel's codes are words such as `InvalidRequestSyntax`.
 const ERROR_CODE_MAX: usize = 64;
+/// Intel's messages are a sentence or two.
+const ERROR_MESSAGE_MAX: usize = 512;
 
 /// How questions reach who answers them.
 #[derive(Clone)]
@@ -44,10 +46,27 @@ pub(super) struct Exchange {
 pub(super) struct Question<'a> {
     pub(super) url: &'a str,
     pub(super) headers: &'a [(&'a str, &'a str)],
-    /// Sent by `POST` as JSON.
-    pub(super) body: Option<&'a str>,
+    /// Sent by `POST`.
+    pub(super) body: Option<Body<'a>>,
     /// Largest answer.
     pub(super) limit: usize,
+}
+
+/// What goes along with a question.
+#[derive(Clone, Copy)]
+pub(super) struct Body<'a> {
+    pub(super) media_type: &'static str,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    pub(super) const fn json(text: &'a str) -> Self {
+        Self { media_type: "application/json", bytes: text.as_bytes() }
+    }
+
+    pub(super) const fn octets(bytes: &'a [u8]) -> Self {
+        Self { media_type: "application/octet-stream", bytes }
+    }
 }
 
 impl<'a> Question<'a> {
@@ -59,18 +78,41 @@ impl<'a> Question<'a> {
 impl Exchange {
     /// Sends a question; only an answer of status 200 is one.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Response, UpstreamError> {
+        let answer = self.answer(question).await?;
+        judge(answer.status, &answer.headers, self.unknown, self.clock.now())?;
+        Ok(answer)
+    }
+
+    /// Passes something on. That the server looked at it and does not take it is an answer, too, and says why.
+    pub(super) async fn pass_on(
+        &self,
+        question: Question<'_>,
+        taken: StatusCode,
+    ) -> Result<Response, UpstreamError> {
+        let answer = self.answer(question).await?;
+        let status = answer.status.as_u16();
+        if answer.status == taken {
+            return Ok(answer);
+        }
+        if let 400 | 404 | 413 | 415 = status {
+            let (code, message) = (error_code(&answer.headers), error_message(&answer.headers));
+            return Err(UpstreamError::Declined { status, code, message });
+        }
+        judge(answer.status, &answer.headers, &[], self.clock.now())?;
+        Err(bad(format!("the status {status} is none that it should have")))
+    }
+
+    async fn answer(&self, question: Question<'_>) -> Result<Response, UpstreamError> {
         let mut headers = question.headers.to_vec();
         let (method, body) = match question.body {
             None => (Method::GET, Bytes::new()),
-            Some(body) => {
-                headers.push(("content-type", "application/json"));
-                (Method::POST, Bytes::copy_from_slice(body.as_bytes()))
+            Some(Body { media_type, bytes }) => {
+                headers.push(("content-type", media_type));
+                (Method::POST, Bytes::copy_from_slice(bytes))
             }
         };
         let request = OutgoingRequest { method, url: question.url, headers: &headers, body };
-        let answer = self.send(request, question.limit).await?;
-        judge(answer.status, &answer.headers, self.unknown, self.clock.now())?;
-        Ok(answer)
+        self.send(request, question.limit).await
     }
 
     async fn send(&self, request: OutgoingRequest<'_>, limit: usize) -> Result<Response, UpstreamError> {
@@ -139,6 +181,13 @@ fn error_code(headers: &HeaderMap) -> Option<String> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let usable = (1..=ERROR_CODE_MAX).contains(&code.len()) && code.bytes().all(is_word);
     usable.then(|| code.to_owned())
+}
+
+/// `Error-Message`, if it is a short line of plain text: it goes to callers.
+fn error_message(headers: &HeaderMap) -> Option<String> {
+    let message = headers.get("error-message")?.to_str().ok()?;
+    let usable = (1..=ERROR_MESSAGE_MAX).contains(&message.len()) && message.bytes().all(|byte| byte >= b' ');
+    usable.then(|| message.to_owned())
 }
 
 /// Seconds or a date (RFC 9110, section 10.2.3).

@@ -43,7 +43,7 @@ impl Upstream for Folder {
     }
 
     fn offers(&self, wanted: &Wanted) -> bool {
-        !matches!(wanted, Wanted::Pcks(_))
+        !matches!(wanted, Wanted::Pcks(_) | Wanted::Registration(_))
     }
 
     fn fetch<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a> {
@@ -91,7 +91,7 @@ fn fetch(folder: &Path, wanted: &Wanted) -> Result<Fetched, UpstreamError> {
             read::families(&body).map(Fetched::Families)
         }
         Wanted::Vcek(name) => read::der(file(folder, &vcek_file(name), kds::VCEK_MAX)?).map(Fetched::Vcek),
-        Wanted::Pcks(_) => Err(UpstreamError::NotOffered),
+        Wanted::Pcks(_) | Wanted::Registration(_) => Err(UpstreamError::NotOffered),
     }
 }
 

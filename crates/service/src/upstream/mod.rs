@@ -13,6 +13,7 @@ mod kds;
 mod pccs;
 mod pcs;
 mod read;
+mod registration;
 mod secret;
 mod simulated;
 
@@ -137,9 +138,10 @@ fn one(config: &Config, upstream: &UpstreamConfig, clock: &Clock) -> Result<Guar
     let exchange = |unknown| exchange(config, upstream, clock, unknown);
     let secret = |file: &Option<std::path::PathBuf>| read_secret(&name, file.as_deref());
     let client: Box<dyn Upstream> = match &upstream.source {
-        UpstreamSource::Pcs { url, root_crl_url, key_file } => Box::new(Pcs {
+        UpstreamSource::Pcs { url, root_crl_url, registration_url, key_file } => Box::new(Pcs {
             base: url.clone(),
             root_crl_url: root_crl_url.clone(),
+            registration_url: registration_url.clone(),
             key: secret(key_file)?,
             exchange: exchange(pcs::UNKNOWN)?,
             name,

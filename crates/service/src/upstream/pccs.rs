@@ -45,7 +45,12 @@ impl Upstream for Pccs {
 
     fn offers(&self, wanted: &Wanted) -> bool {
         // It keeps certificates under the QE ID: one of zeros would mix up platforms there.
-        !matches!(wanted, Wanted::Pcks(PckRequest { raw_tcb, id, .. }) if raw_tcb.is_none() || id.qe_id == [0; 16])
+        match wanted {
+            Wanted::Pcks(PckRequest { raw_tcb, id, .. }) => raw_tcb.is_some() && id.qe_id != [0; 16],
+            // Caches take registrations on other addresses, if at all.
+            Wanted::Registration(_) => false,
+            _ => true,
+        }
     }
 
     fn fetch<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a> {
@@ -57,6 +62,7 @@ impl Upstream for Pccs {
                     read::families(&answer.body).map(Fetched::Families)
                 }
                 Wanted::Pcks(request) => self.pck(request).await,
+                Wanted::Registration(_) => Err(UpstreamError::NotOffered),
                 Wanted::Vcek(name) => {
                     let answer = self.get(&name.path(), kds::VCEK_MAX, Offer::OfSome).await?;
                     read::der(answer.body).map(Fetched::Vcek)

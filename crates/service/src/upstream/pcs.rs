@@ -6,7 +6,7 @@ use assay_collateral::document::{MAX_BODY, RawDocument};
 use assay_collateral::subject::{Selection, Subject};
 use assay_collateral::upstream::{Answer, Fetched, PckRequest, Upstream, UpstreamError, Wanted};
 
-use super::exchange::{Exchange, Question};
+use super::exchange::{Body, Exchange, Question};
 use super::secret::Secret;
 use super::{intel, read};
 
@@ -28,7 +28,9 @@ pub(super) struct Pcs {
     /// `https://host[:port][/path]`, without a slash at its end.
     pub(super) base: String,
     pub(super) root_crl_url: String,
-    /// Needed for certificates of platforms alone.
+    /// Where the registration service is, likewise.
+    pub(super) registration_url: String,
+    /// Needed for certificates of platforms and for packages that are added.
     pub(super) key: Option<Secret>,
     pub(super) exchange: Exchange,
 }
@@ -47,7 +49,7 @@ impl Upstream for Pcs {
     fn offers(&self, wanted: &Wanted) -> bool {
         match wanted {
             Wanted::Document(subject, _) => !matches!(subject, Subject::AmdCrl(_)),
-            Wanted::Families => true,
+            Wanted::Families | Wanted::Registration(_) => true,
             Wanted::Pcks(request) => manifest(request).is_some() || ppid(request).is_some(),
             Wanted::Vcek(_) => false,
         }
@@ -59,6 +61,7 @@ impl Upstream for Pcs {
                 Wanted::Document(subject, selection) => self.document(*subject, *selection).await,
                 Wanted::Families => self.families().await,
                 Wanted::Pcks(request) => self.pcks(request).await,
+                Wanted::Registration(request) => self.register(request).await,
                 Wanted::Vcek(_) => Err(UpstreamError::NotOffered),
             }
         })
@@ -82,6 +85,11 @@ impl Pcs {
         Ok(Fetched::Document(RawDocument { body, chain }))
     }
 
+    /// The subscription key, if there is one.
+    pub(super) fn key_header(&self) -> Vec<(&str, &str)> {
+        self.key.iter().map(|key| (KEY_HEADER, key.expose())).collect()
+    }
+
     async fn families(&self) -> Result<Fetched, UpstreamError> {
         let url = format!("{}{}", self.base, intel::FAMILIES);
         let answer = self.exchange.ask(Question::get(&url, MAX_BODY)).await?;
@@ -91,14 +99,11 @@ impl Pcs {
     async fn pcks(&self, request: &PckRequest) -> Result<Fetched, UpstreamError> {
         let (path, body) = pck_question(request).ok_or(UpstreamError::NotOffered)?;
         let url = format!("{}{path}", self.base);
-        let mut headers = Vec::new();
-        if let Some(key) = &self.key {
-            headers.push((KEY_HEADER, key.expose()));
-        }
+        let mut headers = self.key_header();
         if body.is_none() {
             headers.push(PPID_KEY);
         }
-        let body = body.as_deref();
+        let body = body.as_deref().map(Body::json);
         let question = Question { url: &url, headers: &headers, body, limit: PCK_LIST_MAX };
         let answer = self.exchange.ask(question).await?;
         read::pck_list(&answer.headers, &answer.body).map(Fetched::Pcks)

@@ -87,6 +87,7 @@ struct PckEntry {
 /// Intel's list of a platform's certificates, without the TCBs that have none.
 pub(super) fn pck_list(headers: &HeaderMap, body: &[u8]) -> Result<RawPcks, UpstreamError> {
     let entries: Vec<PckEntry> = list(body)?;
+    let count = entries.len();
     let certificates = entries
         .into_iter()
         .filter(|entry| entry.cert != NOT_AVAILABLE)
@@ -98,7 +99,8 @@ pub(super) fn pck_list(headers: &HeaderMap, body: &[u8]) -> Result<RawPcks, Upst
     if certificates.len() > MAX_CERTIFICATES {
         return Err(bad(format!("it has more than {MAX_CERTIFICATES} certificates")));
     }
-    Ok(RawPcks { certificates, chain: chain(headers, PCK_CHAIN)? })
+    let incomplete = certificates.len() < count;
+    Ok(RawPcks { certificates, chain: chain(headers, PCK_CHAIN)?, incomplete })
 }
 
 fn pck_entry(entry: &PckEntry) -> Result<String, UpstreamError> {
@@ -114,7 +116,7 @@ fn pck_entry(entry: &PckEntry) -> Result<String, UpstreamError> {
 pub(super) fn one_pck(headers: &HeaderMap, body: &[u8]) -> Result<RawPcks, UpstreamError> {
     let text = std::str::from_utf8(body).map(str::to_owned).ok();
     let certificate = text.and_then(pem).ok_or_else(|| bad("it is not a certificate"))?;
-    Ok(RawPcks { certificates: vec![certificate], chain: chain(headers, PCK_CHAIN)? })
+    Ok(RawPcks { certificates: vec![certificate], chain: chain(headers, PCK_CHAIN)?, incomplete: false })
 }
 
 #[derive(Deserialize)]
@@ -238,6 +240,7 @@ mod tests {
         let headers = with_chain(&["-----BEGIN%20CERTIFICATE-----%0Achain"]);
         let read = |entries: &[String]| pck_list(&headers, format!("[{}]", entries.join(",")).as_bytes());
         let some = read(&[entry(&tcbm, cert), entry("", "Not available"), entry(&tcbm, cert)]).unwrap();
+        assert!(some.incomplete && !read(&[entry(&tcbm, cert)]).unwrap().incomplete);
         assert_eq!(some.certificates, ["-----BEGIN CERTIFICATE-----\nab+"; 2]);
         assert_eq!(some.chain, "-----BEGIN CERTIFICATE-----\nchain");
         let none = UpstreamError::Unknown { status: 200, detail: Some("NotAvailable".to_owned()) };

@@ -38,6 +38,7 @@ impl Simulated {
                 name: name(),
                 base: String::new(),
                 root_crl_url: ROOT_CRL.to_owned(),
+                registration_url: String::new(),
                 key: None,
                 exchange: exchange(pcs::UNKNOWN),
             },

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use assay_collateral::document::RawDocument;
 use assay_collateral::pck::{PlatformId, RawTcb};
 use assay_collateral::subject::{AmdCrlKey, Selection, Subject, Track};
-use assay_collateral::upstream::{Family, Fetched, PckRequest, RawPcks, UpstreamError, VcekName, Wanted};
+use assay_collateral::upstream::{
+    Family, Fetched, PckRequest, RawPcks, Registered, RegistrationRequest, UpstreamError, VcekName, Wanted,
+};
 use assay_evidence::snp::{Product, SigningKey, Tcb};
 use assay_verify::intel::PckCa;
 use assay_verify::intel::single::{Enclave, Tee};

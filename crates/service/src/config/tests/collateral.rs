@@ -37,6 +37,7 @@ fn upstreams_have_presets() {
     let pcs = UpstreamSource::Pcs {
         url: "https://api.trustedservices.intel.com".to_owned(),
         root_crl_url: "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der".to_owned(),
+        registration_url: "https://api.trustedservices.intel.com".to_owned(),
         key_file: None,
     };
     let kds = UpstreamSource::Kds { urls: vec!["https://kdsintf.amd.com".to_owned()] };
@@ -106,6 +107,14 @@ fn errors_in_upstreams_name_the_line() {
         ("kind = \"pcs\"\nurl = \"https://u:p@intel\"", 2, address("https://u:p@intel")),
         ("kind = \"pcs\"\nurl = \"https://intel?x\"", 2, address("https://intel?x")),
         ("kind = \"pcs\"\nroot_crl_url = \"intel/x.der\"", 2, address("intel/x.der")),
+        ("kind = \"pcs\"\nregistration_url = \"http://a\"", 2, address("http://a")),
+        (
+            "kind = \"pcs\"\nregistration_url = \"https://a/sgx/registration/v1\"",
+            2,
+            "`https://a/sgx/registration/v1` has a path of the API; give the address of the server alone, \
+             such as `https://pccs.example.org:8081`"
+                .to_owned(),
+        ),
         (
             "kind = \"pccs\"\nurl = \"https://pccs:8081/sgx/certification/v4/\"",
             2,
@@ -126,6 +135,7 @@ fn settings_of_another_kind_are_errors() {
     let cases: Vec<Case> = vec![
         ("kind = \"kds\"\nkey_file = \"/k\"", 2, unused("key_file", "kds")),
         ("kind = \"kds\"\nroot_crl_url = \"https://a\"", 2, unused("root_crl_url", "kds")),
+        ("kind = \"kds\"\nregistration_url = \"https://a\"", 2, unused("registration_url", "kds")),
         ("kind = \"pcs\"\npath = \"/m\"", 2, unused("path", "pcs")),
         ("kind = \"folder\"\npath = \"/m\"\nburst = 3", 3, unused("burst", "folder")),
         ("kind = \"folder\"\npath = \"/m\"\nurl = \"https://a\"", 3, unused("url", "folder")),

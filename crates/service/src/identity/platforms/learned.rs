@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Nothing proves that who asks is the platform of the QE ID that it names. So a platform has one document, whatever it is
-//! asked for with, and a QE ID with which two platforms were asked for has none: the worst that a stranger can do is
-//! that a platform which did not register is told to come again.
+//! asked for with, and a QE ID with which two platforms were asked for has none, and never gets one again. A stranger
+//! can thus have a platform that did not register told to come again; and one that never asked before gets, while vendors are
+//! away, what he asked for in its name: quotes that no verifier takes.
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ const FORMAT: u32 = 1;
 const LABEL: &[u8] = b"assay learned platform name v1\0";
 /// At about 30 KiB each. Fleets register; this is for machines that come by.
 const MAX_LEARNED: usize = 4096;
+const MAX_LEARNED_ASKERS: usize = 4 * MAX_LEARNED;
 /// QE IDs of one platform: it gets another one when its firmware is reset.
 const MAX_ASKERS: usize = 4;
 
@@ -76,7 +78,12 @@ impl Learned {
             written(&record)
         })?;
         if let Some(dropped) = dropped.as_deref().and_then(digest) {
-            self.askers.remove(&dropped)?;
+            self.forget(&dropped)?;
+        }
+        if self.askers.head(&key(id))?.is_none()
+            && self.askers.count(MAX_LEARNED_ASKERS)? >= MAX_LEARNED_ASKERS
+        {
+            return Ok(());
         }
         self.askers.change(&key(id), |before| {
             let mut record: Asker = read(before)?;
@@ -91,7 +98,14 @@ impl Learned {
         let [platform] = &*asker.platforms else { return Ok(None) };
         let Some(platform) = digest(platform) else { return Ok(None) };
         let Platform { certificates, chain, .. } = self.stored(&self.platforms, &platform)?;
-        Ok(Some(RawPcks { certificates, chain }).filter(|raw| !raw.certificates.is_empty()))
+        let raw = RawPcks { certificates, chain, incomplete: false };
+        Ok(Some(raw).filter(|raw| !raw.certificates.is_empty()))
+    }
+
+    /// Forgets who asked; but not that two platforms were asked for, or the next question would settle it.
+    fn forget(&self, asker: &Key) -> Result<(), StoreError> {
+        let known: Asker = self.stored(&self.askers, asker)?;
+        if known.platforms.len() < 2 { self.askers.remove(asker) } else { Ok(()) }
     }
 
     fn stored<T: Versioned>(&self, sealed: &Sealed, key: &Key) -> Result<T, StoreError> {

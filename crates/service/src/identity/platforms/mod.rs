@@ -9,9 +9,10 @@
 
 mod learned;
 mod record;
+mod told;
 mod unregistered;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb};
@@ -254,17 +255,20 @@ impl Platforms {
     /// After a TCB recovery: asks for the certificates of platforms anew whose last were fetched under an earlier
     /// evaluation. Platforms whose keys Intel does not keep are asked for with their manifest. Gives how many were asked for.
     pub(crate) async fn refresh(self: &Arc<Self>) -> Result<Refreshed, StoreError> {
-        self.refresh_where(|fetched_under, current| fetched_under < current).await
+        self.refresh_where(|_, fetched_under, current| fetched_under < current).await
     }
 
-    /// Asks for the certificates of all platforms anew.
-    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<Refreshed, StoreError> {
-        self.refresh_where(|_, _| true).await
+    /// Asks for the certificates of all platforms anew, or for those of some families.
+    pub(crate) async fn refresh_all(
+        self: &Arc<Self>,
+        of: Option<BTreeSet<[u8; 6]>>,
+    ) -> Result<Refreshed, StoreError> {
+        self.refresh_where(move |fmspc, _, _| of.as_ref().is_none_or(|of| of.contains(&fmspc))).await
     }
 
     async fn refresh_where(
         self: &Arc<Self>,
-        counts: fn(Option<u32>, Option<u32>) -> bool,
+        counts: impl Fn([u8; 6], Option<u32>, Option<u32>) -> bool + Send + 'static,
     ) -> Result<Refreshed, StoreError> {
         if self.mode == Mode::Offline || self.upstream.is_empty() {
             return Ok(Refreshed::default());
@@ -287,14 +291,14 @@ impl Platforms {
 
     fn outdated(
         &self,
-        counts: fn(Option<u32>, Option<u32>) -> bool,
+        counts: impl Fn([u8; 6], Option<u32>, Option<u32>) -> bool,
     ) -> Result<Vec<Registration>, StoreError> {
         let mut outdated = Vec::new();
         self.sealed.for_each(|_, text| {
             let Some(record) = read(text) else { return };
             let Some(set) = self.set_of(&record) else { return };
             let fetched_under = record.pcks.as_ref().and_then(|pcks| pcks.evaluation);
-            if counts(fetched_under, self.evaluation(set.fmspc())) {
+            if counts(set.fmspc(), fetched_under, self.evaluation(set.fmspc())) {
                 outdated.extend(record.registration());
             }
         })?;
@@ -370,7 +374,13 @@ impl Platforms {
     async fn fetch(self: &Arc<Self>, registration: Registration, asker: Asker) -> Result<(), NotServed> {
         let (platforms, key) = (Arc::clone(self), key(registration.id));
         let work = || async move {
-            let set = platforms.ask(&registration, asker).await?;
+            let set = match platforms.ask(&registration, asker).await {
+                Err(NotServed::Unknown) if asker == Asker::Own => {
+                    platforms.note_unavailable(registration.id).await;
+                    return Err(NotServed::Unknown);
+                }
+                answer => answer?,
+            };
             // Who merely asks tells nothing that is believed of a platform that is known.
             let told = (asker == Asker::Own).then(|| registration.clone());
             let kept = platforms.keep(registration.id, set, told).await;
@@ -410,7 +420,9 @@ impl Platforms {
 
     fn verify(&self, raw: &RawPcks, id: PlatformId) -> Result<PckSet, PckError> {
         let trust = self.trust.current();
-        PckSet::verify(&raw.certificates, &raw.chain, id.pce_id, &trust.anchors, &self.cache)
+        let mut set = PckSet::verify(&raw.certificates, &raw.chain, id.pce_id, &trust.anchors, &self.cache)?;
+        set.incomplete = raw.incomplete;
+        Ok(set)
     }
 
     /// Keeps the certificates of a platform. Those of another platform take the place of what is held only if whoever may
@@ -434,12 +446,12 @@ impl Platforms {
         };
         let pems: Vec<String> = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
         let (chain, evaluation) = (set.chain.to_string(), self.evaluation(set.fmspc()));
-        let fmspc = hex::encode(set.fmspc());
+        let (fmspc, incomplete) = (hex::encode(set.fmspc()), set.incomplete);
         let keep = move |record: &mut Record, now: UnixTime| {
             if let Some(told) = &told {
                 record.learn(told);
             }
-            record.waiting = false;
+            (record.waiting, record.not_available) = (false, incomplete);
             let (fmspc, certificates, chain) = (fmspc.clone(), Vec::clone(&pems), chain.clone());
             record.pcks = Some(PckRecord { fmspc, certificates, chain, fetched: now.0, evaluation });
         };
@@ -512,7 +524,8 @@ impl Platforms {
     /// The stored certificates, verified again.
     fn set_of(&self, record: &Record) -> Option<PckSet> {
         let pcks = record.pcks.as_ref()?;
-        let raw = RawPcks { certificates: pcks.certificates.clone(), chain: pcks.chain.clone() };
+        let (certificates, chain) = (pcks.certificates.clone(), pcks.chain.clone());
+        let raw = RawPcks { certificates, chain, incomplete: record.not_available };
         let refused =
             |error: PckError| tracing::warn!(code = error.code(), "stored PCK certificates are not used");
         self.verify(&raw, record.id()?).map_err(refused).ok()

@@ -30,6 +30,9 @@ pub(super) struct Record {
     /// Waits to be fetched by somebody with a connection to Intel.
     #[serde(default)]
     pub(super) waiting: bool,
+    /// Intel was asked, and has no certificate for it, or not for each of its TCBs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) not_available: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +89,8 @@ pub struct Listed {
     pub fmspc: Option<[u8; 6]>,
     /// Whether it waits for its certificates.
     pub waiting: bool,
+    /// Whether Intel was asked, and has no certificate for it, or not for each of its TCBs.
+    pub not_available: bool,
 }
 
 impl Record {
@@ -100,6 +105,7 @@ impl Record {
             pcks: None,
             registered: now.0,
             waiting: false,
+            not_available: false,
         }
     }
 
@@ -149,7 +155,8 @@ impl Record {
             let mut fmspc = [0; 6];
             hex::decode_to_slice(&pcks.fmspc, &mut fmspc).ok().map(|()| fmspc)
         });
-        Some(Listed { registration: self.registration()?, fmspc, waiting: self.waiting })
+        let (waiting, not_available) = (self.waiting, self.not_available);
+        Some(Listed { registration: self.registration()?, fmspc, waiting, not_available })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::identity::platforms::{Registered, Registration};
 use crate::identity::reply::Refusal;
 
 pub(super) const QE_ID: [u8; 16] = [0xab; 16];
-const PPID: [u8; 16] = [7; 16];
+pub(super) const PPID: [u8; 16] = [7; 16];
 
 fn level(status: TcbStatus) -> ([u8; 16], u16) {
     let spec = PlatformSpec::with_status(status);
@@ -37,6 +37,11 @@ pub(super) fn registration(status: TcbStatus) -> Registration {
     }
 }
 
+/// A platform that Intel finds by its PPID.
+pub(super) fn by_ppid() -> Registration {
+    Registration { manifest: None, ..registration(TcbStatus::UpToDate) }
+}
+
 impl World {
     /// Certificates of one platform for these TCBs, as Intel gives them.
     pub(super) fn pcks(&self, statuses: &[TcbStatus]) -> RawPcks {
@@ -55,11 +60,11 @@ impl World {
         };
         let pairs: Vec<_> = statuses.iter().map(one).collect();
         let chain = pairs[0].1.clone();
-        RawPcks { certificates: pairs.into_iter().map(|(leaf, _)| leaf).collect(), chain }
+        RawPcks { certificates: pairs.into_iter().map(|(leaf, _)| leaf).collect(), chain, incomplete: false }
     }
 
     /// Intel has these certificates for a platform, however it is asked.
-    fn knows(&self, asked: &Registration, pcks: &RawPcks) {
+    pub(super) fn knows(&self, asked: &Registration, pcks: &RawPcks) {
         let Registration { id, encrypted_ppid, manifest, raw_tcb } = asked.clone();
         let wanted = Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb });
         self.upstream.says(wanted, Ok(Fetched::Pcks(pcks.clone())));
@@ -184,7 +189,7 @@ async fn certificates_of_others_are_refused() {
     let spec = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
     let other = world.intel.platform(&spec, world.now).unwrap().pck_certificate_chain_pem();
     mixed.certificates.push(other[..other.find("-----END").unwrap() + 26].to_owned());
-    let none = RawPcks { certificates: vec![], chain: String::new() };
+    let none = RawPcks { certificates: vec![], chain: String::new(), incomplete: false };
     for (what, pcks) in
         [("another Intel's", strange.pcks(&[TcbStatus::UpToDate])), ("two platforms'", mixed), ("none", none)]
     {
@@ -204,7 +209,11 @@ async fn a_revoked_certificate_is_not_given_out() {
     let platform = world.intel.platform(&spec, world.now).unwrap();
     let pem = platform.pck_certificate_chain_pem();
     let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
-    let pcks = RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned() };
+    let pcks = RawPcks {
+        certificates: vec![pem[..end].to_owned()],
+        chain: pem[end..].to_owned(),
+        incomplete: false,
+    };
     let asked = registration(TcbStatus::UpToDate);
     world.knows(&asked, &pcks);
     let identity = world.service(LibraryOptions::default());
@@ -363,7 +372,11 @@ async fn who_merely_asks_changes_nothing_of_a_platform_that_is_known() {
     let other = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
     let pem = world.intel.platform(&other, world.now).unwrap().pck_certificate_chain_pem();
     let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
-    let his = RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned() };
+    let his = RawPcks {
+        certificates: vec![pem[..end].to_owned()],
+        chain: pem[end..].to_owned(),
+        incomplete: false,
+    };
     for status in [TcbStatus::OutOfDate, TcbStatus::Unsupported] {
         for manifest in [None, Some(b"a manifest".to_vec())] {
             for ppid in [vec![3; 384], vec![9; 384]] {
@@ -426,4 +439,116 @@ fn another_master_key_seals_platforms_anew() {
     assert_eq!(runtime.block_on(identity.platforms.remember(again)), Err(Refusal::Internal));
     assert_eq!(reseal(&new, &old), Ok(1));
     runtime.block_on(identity.platforms.remember(registration(TcbStatus::OutOfDate))).unwrap();
+}
+
+/// The TCBs of a listing.
+fn tcbs(reply: &Reply) -> Vec<String> {
+    let listed: Vec<Value> = serde_json::from_slice(&reply.body).unwrap();
+    listed.iter().map(|entry| entry["tcbm"].as_str().unwrap().to_owned()).collect()
+}
+
+fn tcbm(status: TcbStatus) -> String {
+    let raw = raw(status);
+    hex::encode_upper([&raw.cpu_svn[..], &raw.pce_svn.to_le_bytes()].concat())
+}
+
+#[tokio::test]
+async fn certificates_of_one_configuration() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let identity = world.service(LibraryOptions::default());
+    let statuses = [TcbStatus::UpToDate, TcbStatus::OutOfDate];
+    let whole =
+        Registration { id: PlatformId { qe_id: [0; 16], pce_id: [0; 2] }, raw_tcb: None, ..by_ppid() };
+    world.knows(&whole, &world.pcks(&statuses));
+    let url = format!("/sgx/certification/v4/pckcerts/config?encrypted_ppid={}&pceid=0000", "09".repeat(384));
+    let of = |status| format!("{url}&cpusvn={}", hex::encode_upper(raw(status).cpu_svn));
+    let all = get(&identity, &url.replace("/config", "")).await;
+    assert_eq!(tcbs(&all), statuses.map(tcbm));
+    assert_eq!(tcbs(&get(&identity, &of(TcbStatus::UpToDate)).await), statuses.map(tcbm));
+    let old = get(&identity, &of(TcbStatus::OutOfDate)).await;
+    assert_eq!(tcbs(&old), [tcbm(TcbStatus::OutOfDate)], "no certificate for more than it has");
+    assert_eq!(header(&old, "sgx-fmspc"), header(&all, "sgx-fmspc"));
+    let none = get(&identity, &format!("{url}&cpusvn={}", "00".repeat(16))).await;
+    assert_eq!((none.status.as_u16(), header(&none, "error-code")), (404, "NotFound"));
+    assert_eq!(get(&identity, &url).await.status, 400, "`cpusvn` is missing");
+
+    let by_manifest =
+        Registration { encrypted_ppid: None, manifest: Some(b"a manifest".to_vec()), ..whole.clone() };
+    world.knows(&by_manifest, &world.pcks(&statuses));
+    let path = "/sgx/certification/v4/pckcerts/config";
+    let mut body = json!({"platformManifest": hex::encode(b"a manifest"), "pceid": "0000"});
+    assert_eq!(post(&identity, path, &body).await.status, 400, "`cpusvn` is missing");
+    body["cpusvn"] = json!(hex::encode(raw(TcbStatus::OutOfDate).cpu_svn));
+    assert_eq!(tcbs(&post(&identity, path, &body).await), [tcbm(TcbStatus::OutOfDate)]);
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_404_where_pcs_is_asked_and_461_where_pccs_is() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    for mode in [Mode::Lazy, Mode::Registration, Mode::Offline] {
+        let identity = world.service(LibraryOptions { mode, ..LibraryOptions::default() });
+        let pccs = url(TcbStatus::UpToDate).replace(&"00".repeat(384), &"09".repeat(384));
+        assert_eq!(get(&identity, &pccs).await.status.as_u16(), 461, "{mode:?}");
+        let (_, query) = pccs.split_once("&encrypted").unwrap();
+        for route in ["pckcert", "pckcerts", "pckcerts/config"] {
+            let reply = get(&identity, &format!("/sgx/certification/v4/{route}?encrypted{query}")).await;
+            assert_eq!((reply.status.as_u16(), header(&reply, "error-code")), (404, "NotFound"), "{route}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_intel_has_nothing_for_is_listed_as_such() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let identity = world.service(LibraryOptions::default());
+    let listed = || {
+        let mut found = Vec::new();
+        identity.platforms.for_each(|listed| found.push((listed.waiting, listed.not_available))).unwrap();
+        found
+    };
+    let asked = registration(TcbStatus::UpToDate);
+    assert!(matches!(identity.platforms.register(asked.clone()).await, Err(Refusal::NotFound(_))));
+    assert_eq!(listed(), [(true, true)], "it waits, and Intel has nothing");
+    let whole = world.pcks(&[TcbStatus::UpToDate, TcbStatus::OutOfDate]);
+    world.knows(&asked, &RawPcks { incomplete: true, ..whole.clone() });
+    identity.platforms.register(asked.clone()).await.unwrap();
+    assert_eq!(listed(), [(false, true)], "not for each of its TCBs");
+    world.knows(&asked, &whole);
+    identity.platforms.register(asked).await.unwrap();
+    assert_eq!(listed(), [(false, false)]);
+}
+
+#[tokio::test]
+async fn a_refresh_can_be_of_some_families() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let asked = registration(TcbStatus::UpToDate);
+    world.knows(&asked, &world.pcks(&[TcbStatus::UpToDate]));
+    let identity = world.service(LibraryOptions::default());
+    identity.platforms.register(asked).await.unwrap();
+    let own = PlatformSpec::default().fmspc;
+    let family = |fmspc| std::collections::BTreeSet::from([fmspc]);
+    for (fmspc, count) in [(own, 1), ([9; 6], 0)] {
+        let of = family(fmspc);
+        assert_eq!(identity.library.refresh_all(Some(&of)).await, refreshed(count));
+        assert_eq!(identity.platforms.refresh_all(Some(of)).await.unwrap(), refreshed(count));
+    }
+    assert!(identity.library.refresh_all(None).await.wanted > 1);
+}
+
+#[tokio::test]
+async fn the_list_of_the_root_is_where_intel_has_it() {
+    let world = World::new();
+    world.publish(&world.collateral(18, world.now), Track::Standard);
+    let identity = world.service(LibraryOptions::default());
+    let hexadecimal = get(&identity, "/sgx/certification/v4/rootcacrl").await;
+    let der = get(&identity, "/IntelSGXRootCA.der").await;
+    assert_eq!((der.status.as_u16(), header(&der, "content-type")), (200, "application/pkix-crl"));
+    assert_eq!(hex::encode(&der.body), hexadecimal.body);
+    let pem = get(&identity, "/intelsgxrootca.crl").await;
+    assert_eq!((pem.status.as_u16(), header(&pem, "content-type")), (200, "application/x-pem-file"));
+    assert_eq!(assay_evidence::pem::revocation_list(&pem.body).unwrap(), der.body);
 }

@@ -39,7 +39,7 @@ impl World {
         let spec = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
         let pem = self.intel.platform(&spec, self.now).unwrap().pck_certificate_chain_pem();
         let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
-        RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned() }
+        RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned(), incomplete: false }
     }
 
     fn rows(&self, folder: &str) -> usize {
@@ -85,6 +85,21 @@ async fn a_qe_id_of_two_platforms_is_nobodys() {
     world.answers(QE_ID, 13, Err(down()));
     let again = world.service(LibraryOptions::default());
     assert_eq!(get(&again, &asks(QE_ID, 13)).await.status, 503, "either would be a guess");
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_settle_whose_a_qe_id_is() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    world.answers(QE_ID, PPID_ONE, Ok(world.pcks(&[TcbStatus::UpToDate])));
+    assert_eq!(get(&identity, &asks(QE_ID, PPID_ONE)).await.status, 200);
+    // He asks for his own platform in its name, then pushes that question out with others, and asks again.
+    for (number, qe_id) in [QE_ID, [1; 16], [2; 16], [3; 16], [4; 16], QE_ID].into_iter().enumerate() {
+        let ppid = 20 + u8::try_from(number).unwrap();
+        world.answers(qe_id, ppid, Ok(world.others()));
+        assert_eq!(get(&identity, &asks(qe_id, ppid)).await.status, 200);
+    }
+    assert_eq!(get(&world.offline(), &asks(QE_ID, 30)).await.status.as_u16(), 461);
 }
 
 #[tokio::test]

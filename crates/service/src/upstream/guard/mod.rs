@@ -386,6 +386,7 @@ fn label(wanted: &Wanted) -> String {
         Wanted::Document(subject, _) => subject.path(),
         Wanted::Families => "intel/families".to_owned(),
         Wanted::Pcks(_) => "intel/pck".to_owned(),
+        Wanted::Registration(_) => "intel/registration".to_owned(),
         Wanted::Vcek(name) => format!("amd/vcek/{}", name.product.as_str()),
     }
 }

@@ -142,7 +142,11 @@ async fn certificates_of_platforms_need_the_key_and_the_platform() {
         "[[collateral.upstreams]]\nkind = \"pcs\"\nurl = \"URL/api/\"\nkey_file = \"DIR/key\"\nCOMMON\n";
     let chain = scene.chain(text).unwrap();
     scene.answers(Scripted::new(200, &[PCK_CHAIN], pck_list()));
-    let expected = Fetched::Pcks(RawPcks { certificates: vec![CHAIN.to_owned()], chain: CHAIN.to_owned() });
+    let expected = Fetched::Pcks(RawPcks {
+        certificates: vec![CHAIN.to_owned()],
+        chain: CHAIN.to_owned(),
+        incomplete: true,
+    });
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(0xab, None))).await, Ok(expected.clone()));
     let seen = scene.last();
     let ppid = "AB".repeat(384);
@@ -198,7 +202,11 @@ async fn a_cache_answers_in_its_own_ways() {
         assert_eq!(scene.last().headers["user-token"], "user");
     }
     scene.answers(Scripted::new(200, &[PCK_CHAIN], CHAIN));
-    let expected = Fetched::Pcks(RawPcks { certificates: vec![CHAIN.to_owned()], chain: CHAIN.to_owned() });
+    let expected = Fetched::Pcks(RawPcks {
+        certificates: vec![CHAIN.to_owned()],
+        chain: CHAIN.to_owned(),
+        incomplete: false,
+    });
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(0xab, None))).await, Ok(expected));
     let (qe_id, ppid, svn) = ("AB".repeat(16), "AB".repeat(384), "05".repeat(16));
     assert_eq!(
@@ -299,4 +307,98 @@ async fn servers_that_cannot_be_reached_or_believed() {
     config.egress.allow.clear();
     assert_eq!(build(&config, &Clock::system()).unwrap_err().code(), "upstream-not-public");
     assert_eq!(scene.asked(), 0);
+}
+
+const PPID: &str = "00112233445566778899aabbccddeeff";
+
+fn manifest() -> Wanted {
+    Wanted::Registration(RegistrationRequest::Platform(Bytes::from_static(b"manifest")))
+}
+
+fn packages() -> Wanted {
+    Wanted::Registration(RegistrationRequest::Packages(Bytes::from_static(b"packages")))
+}
+
+#[tokio::test]
+async fn registrations_go_to_their_own_address() {
+    let scene = Scene::start().await;
+    crate::files::write_private(&scene.folder.path().join("key"), b"0123456789abcdef").unwrap();
+    let text = "[[collateral.upstreams]]\nkind = \"pcs\"\nurl = \"https://localhost:1\"\nregistration_url = \"URL/intel\"\n\
+                key_file = \"DIR/key\"\nCOMMON\n";
+    let chain = scene.chain(text).unwrap();
+    scene.answers(Scripted::new(201, &[], PPID.to_uppercase()));
+    let mut ppid = [0; 16];
+    hex::decode_to_slice(PPID, &mut ppid).unwrap();
+    let registered = Fetched::Registered(Registered::Platform { ppid });
+    assert_eq!(ask(&chain, &manifest()).await, Ok(registered));
+    let seen = scene.last();
+    assert_eq!((&*seen.line, &*seen.body), ("POST /intel/sgx/registration/v1/platform", "manifest"));
+    assert_eq!(seen.headers["content-type"], "application/octet-stream");
+    assert!(!seen.headers.contains_key("ocp-apim-subscription-key"), "not needed, so not told");
+
+    scene.answers(Scripted::new(200, &[("Certificate-Count", "2")], "certificates"));
+    let certificates = Bytes::from_static(b"certificates");
+    assert_eq!(
+        ask(&chain, &packages()).await,
+        Ok(Fetched::Registered(Registered::Packages { count: 2, certificates }))
+    );
+    let seen = scene.last();
+    assert_eq!((&*seen.line, &*seen.body), ("POST /intel/sgx/registration/v1/package", "packages"));
+    assert_eq!(seen.headers["ocp-apim-subscription-key"], "0123456789abcdef");
+    for foreign in [pccs(&scene), kds(&scene)] {
+        assert_eq!(ask(&foreign, &manifest()).await, Err(UpstreamError::NotOffered));
+    }
+}
+
+#[tokio::test]
+async fn what_the_registration_service_answers() {
+    let scene = Scene::start().await;
+    let declined = |status, code: Option<&str>, message: Option<&str>| UpstreamError::Declined {
+        status,
+        code: code.map(str::to_owned),
+        message: message.map(str::to_owned),
+    };
+    let page = "<html>".repeat(1000);
+    let coded = [("Error-Code", "InvalidPlatformManifest"), ("Error-Message", "It is not authentic.")];
+    let strange = [("Error-Code", "<b>"), ("Error-Message", "tab\tinside")];
+    let not_a_ppid = "it is not a PPID of 32 hexadecimal digits";
+    let cases = [
+        (Scripted::new(400, &coded, ""), declined(400, Some(coded[0].1), Some(coded[1].1))),
+        (Scripted::new(400, &strange, &*page), declined(400, None, None)),
+        (Scripted::status(404), declined(404, None, None)),
+        (Scripted::status(413), declined(413, None, None)),
+        (Scripted::status(415), declined(415, None, None)),
+        (Scripted::status(401), UpstreamError::Unauthorized { status: 401 }),
+        (
+            Scripted::new(503, &coded, "x"),
+            UpstreamError::Unavailable { problem: "it answers with the status 503".to_owned() },
+        ),
+        (Scripted::new(200, &[], PPID), bad("the status 200 is none that it should have")),
+        (Scripted::status(302), bad("the status 302 leads elsewhere, and nothing follows it")),
+        (Scripted::new(201, &[], PPID.trim_start_matches("00")), bad(not_a_ppid)),
+        (Scripted::new(201, &[], ""), bad(not_a_ppid)),
+        (Scripted::new(201, &[], vec![b'a'; 64 * 1024 + 1]), bad("it is larger than 65536 bytes")),
+    ];
+    for (scripted, expected) in cases {
+        scene.answers(scripted);
+        // A new chain each: after failures an upstream is left alone.
+        assert_eq!(ask(&pcs(&scene), &manifest()).await, Err(expected));
+    }
+    for count in [None, Some(""), Some("0"), Some("-1"), Some("70000"), Some("1x")] {
+        let headers: Vec<_> = count.iter().map(|count| ("Certificate-Count", *count)).collect();
+        scene.answers(Scripted::new(200, &headers, "certificates"));
+        let expected = bad("it has no header `Certificate-Count` with a number");
+        assert_eq!(ask(&pcs(&scene), &packages()).await, Err(expected), "{count:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_declined_may_be_sent_again() {
+    let scene = Scene::start().await;
+    let chain = pcs(&scene);
+    scene.answers(Scripted::new(400, &[("Error-Code", "PackageNotFound")], ""));
+    assert!(ask(&chain, &manifest()).await.is_err());
+    scene.answers(Scripted::new(201, &[], PPID));
+    assert!(ask(&chain, &manifest()).await.is_ok(), "no memory of what Intel did not know stands before it");
+    assert_eq!(scene.asked(), 2);
 }

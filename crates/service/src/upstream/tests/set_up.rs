@@ -163,6 +163,8 @@ async fn neither_platforms_nor_keys_get_into_the_log() {
             vcek(0xab),
             Wanted::Pcks(platform(0xab, None)),
             Wanted::Pcks(platform(0xab, Some(vec![0xab; 40]))),
+            Wanted::Registration(RegistrationRequest::Platform(Bytes::from_static(b"abababab"))),
+            Wanted::Registration(RegistrationRequest::Packages(Bytes::from_static(b"abababab"))),
         ] {
             let failures = chain.ask(&wanted, Asker::Own, |_, _| Ok(())).await.unwrap_err();
             told += &format!("{number} {failures} {failures:?} {wanted:?}");
