@@ -41,7 +41,7 @@ use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::AmdCrl;
 
 use crate::clock::Clock;
-use crate::upstream::{Asker, Chain};
+use crate::upstream::{Asker, Chain, Failures};
 
 use assay_token::wrap::MasterKey;
 use baselines::Baselines;
@@ -86,6 +86,7 @@ impl HardwareIdentity {
             Arc::clone(&master),
             Arc::clone(&upstream),
             Arc::clone(&trust),
+            clock.clone(),
             mode,
         );
         let baselines = Arc::new(Baselines::new(Arc::clone(&store)));
@@ -186,8 +187,13 @@ impl HardwareIdentity {
         })
     }
 
-    /// Whether any part of a set is older than what is held.
+    /// Whether any part of a set is older than what is held of the same authority.
     pub(crate) fn has_newer_part(&self, set: &Collateral) -> bool {
+        let root = self.library.held(Subject::RootCrl, Selection::default());
+        let is_others = root.and_then(|root| root.document.crl().map(|list| !set.shares_authority(list)));
+        if is_others == Some(true) {
+            return false;
+        }
         let Some(held) = self.set(&set.platform(), Selection::default()) else {
             return self.has_newer_lists(set);
         };
@@ -241,18 +247,24 @@ impl HardwareIdentity {
             Fetched::Families(found) => Ok(found),
             _ => Err("other-kind".to_owned()),
         };
-        if self.library.options().mode == Mode::Lazy
-            && let Ok(found) = self.upstream.ask(&Wanted::Families, Asker::Stranger, listing).await
-        {
-            let found = found.value;
-            families.retain(|held| found.iter().all(|family| family.fmspc != held.fmspc));
-            families.extend(found);
-            let families: Arc<[Family]> = families.into_iter().collect();
-            *self.families.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((now, Arc::clone(&families)));
-            return Ok(families);
+        let found = match self.library.options().mode {
+            Mode::Lazy => self.upstream.ask(&Wanted::Families, Asker::Stranger, listing).await,
+            Mode::Registration | Mode::Offline => Err(Failures::default()),
+        };
+        match (found, listed) {
+            (Ok(found), _) => {
+                families.retain(|held| found.value.iter().all(|family| family.fmspc != held.fmspc));
+                families.extend(found.value);
+                let families: Arc<[Family]> = families.into_iter().collect();
+                let mut listed = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+                *listed = Some((now, Arc::clone(&families)));
+                Ok(families)
+            }
+            (Err(_), Some((_, families))) => Ok(families),
+            // An empty list would say that Intel has no families.
+            (Err(failures), None) if families.is_empty() && failures.is_passing() => Err(Refusal::Passing),
+            (Err(_), None) => Ok(families.into_iter().collect()),
         }
-        Ok(listed.map_or_else(|| families.into_iter().collect(), |(_, families)| families))
     }
 
     fn held_families(&self) -> BTreeSet<Family> {

@@ -24,7 +24,7 @@ use assay_collateral::upstream::Upstream;
 pub use chain::{Chain, Failure, Failures, Found};
 pub use counters::UpstreamCounters;
 pub use folder::{document_files, vcek_file};
-pub use guard::{Asker, Bounds, BreakerState, Guarded};
+pub use guard::{Asker, Bounds, BreakerState, Guarded, UpstreamState};
 
 use crate::clock::Clock;
 use crate::config::{CollateralMode, Config, UpstreamConfig, UpstreamSource};

@@ -80,9 +80,9 @@ impl Circumstances {
         if self.older_evaluation { asked.saturating_sub(1) } else { asked }
     }
 
-    /// The circumstances without the time of day.
+    /// The circumstances without the time of day, and without the evaluation, which is part of a question's name.
     pub(super) const fn issue(&self) -> Self {
-        Self { now: midnight(self.now), ..*self }
+        Self { now: midnight(self.now), older_evaluation: false, ..*self }
     }
 }
 

@@ -25,7 +25,7 @@ use assay_verify::{UnixTime, sha256};
 
 use record::{FORMAT, PckRecord, Record, with_question};
 
-use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, not_served};
+use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, Served, not_served};
 use super::reply::Refusal;
 use super::sealed::{PLATFORMS, Sealed};
 use crate::clock::Clock;
@@ -48,6 +48,26 @@ pub enum Registered {
     Ready,
     /// It waits for its certificates to be brought.
     Waiting,
+}
+
+/// Why certificates are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Reason {
+    /// Whoever may register says which platform it is.
+    Registration,
+    /// There may be newer ones.
+    Refresh,
+    /// Somebody asks, who may be anybody.
+    Question,
+}
+
+impl Reason {
+    const fn asker(self) -> Asker {
+        match self {
+            Self::Registration | Self::Refresh => Asker::Own,
+            Self::Question => Asker::Stranger,
+        }
+    }
 }
 
 /// The certificate that a platform uses now.
@@ -85,7 +105,7 @@ pub struct Platforms {
     memory: Mutex<HashMap<Key, Held>>,
     /// Of platforms that nobody registered, by what they sent.
     passing: Mutex<HashMap<Key, Arc<PckSet>>>,
-    flights: Flights<(Key, Asker), Result<(), NotServed>>,
+    flights: Flights<(Key, Reason), Result<(), NotServed>>,
 }
 
 impl std::fmt::Debug for Platforms {
@@ -141,7 +161,7 @@ impl Platforms {
         if self.mode == Mode::Offline {
             return fallback.ok_or(Refusal::NoCertificate);
         }
-        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, Asker::Stranger).await {
+        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, Reason::Question).await {
             Ok(()) => {}
             Err(_) if fallback.is_some() => return fallback.ok_or(Refusal::NoCertificate),
             Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
@@ -204,7 +224,7 @@ impl Platforms {
             return Ok(Registered::Waiting);
         }
         let id = registration.id;
-        match self.fetch(registration, Asker::Own).await {
+        match self.fetch(registration, Reason::Registration).await {
             Ok(()) => {}
             Err(NotServed::Unknown) => {
                 return Err(Refusal::NotFound(
@@ -233,7 +253,8 @@ impl Platforms {
 
     /// Takes in certificates that somebody with a connection to Intel brought.
     pub(crate) async fn bring(self: &Arc<Self>, id: PlatformId, raw: RawPcks) -> Result<(), BringError> {
-        let set = self.verify(&raw, id).map_err(BringError::Pck)?;
+        let set = self.verify(&raw, id).and_then(|set| set.valid_at(self.clock.now()));
+        let set = set.map_err(BringError::Pck)?;
         self.keep(id, set, Some(Registration::nothing(id))).await.map_err(BringError::Store)
     }
 
@@ -299,7 +320,7 @@ impl Platforms {
         for registration in &outdated {
             // What failed stays outdated, and is tried again with the next pass. One that Intel no longer answers for
             // holds up nobody; where upstream is in trouble, the others would fail as well.
-            match self.fetch(registration.clone(), Asker::Own).await {
+            match self.fetch(registration.clone(), Reason::Refresh).await {
                 Ok(()) => done = done.saturating_add(1),
                 Err(NotServed::Passing { .. }) => break,
                 Err(_) => {}
@@ -363,39 +384,57 @@ impl Platforms {
         }
         let served = self.library.document(subject, Selection::default()).await?;
         let Some(info) = served.document.tcb_info() else { return Err(Refusal::Internal) };
-        let Some(certificate) = set.select(&raw, info) else { return Ok(None) };
-        let window = certificate.verified.window();
-        let revoked = [Subject::RootCrl, Subject::PckCrl(set.ca())].into_iter().any(|subject| {
-            let list = self.library.held(subject, Selection::default());
-            list.is_some_and(|list| {
-                list.document.crl().is_some_and(|crl| crl.revokes_pck(&certificate.verified))
-            })
-        });
-        let now = self.clock.now();
-        if revoked || now < window.from || now > window.until {
-            tracing::warn!(revoked, "the PCK certificate of a platform is revoked or not valid now");
-            return Ok(None);
+        let usable = self.usable(set);
+        if usable.certificates().len() < set.certificates().len() {
+            tracing::warn!("PCK certificates of a platform are revoked or not valid now");
         }
-        Ok(Some(Selected { certificate: certificate.clone(), set: Arc::clone(set) }))
+        let chosen = usable.select(&raw, info).cloned();
+        Ok(chosen.map(|certificate| Selected { certificate, set: Arc::clone(set) }))
+    }
+
+    /// The certificates that are valid now and not revoked.
+    fn usable(&self, set: &PckSet) -> PckSet {
+        let (now, lists) = (self.clock.now(), [Subject::RootCrl, Subject::PckCrl(set.ca())]);
+        let lists = lists.map(|subject| self.library.held(subject, Selection::default()));
+        let revokes = |served: &Served, pck: &PckCertificate| {
+            served.document.crl().is_some_and(|list| list.revokes_pck(&pck.verified))
+        };
+        set.only(|pck| pck.is_valid_at(now) && !lists.iter().flatten().any(|list| revokes(list, pck)))
     }
 
     /// Asks upstream for a platform's certificates and keeps them; once for all who ask at the same time.
-    async fn fetch(self: &Arc<Self>, registration: Registration, asker: Asker) -> Result<(), NotServed> {
+    async fn fetch(self: &Arc<Self>, registration: Registration, reason: Reason) -> Result<(), NotServed> {
         let (platforms, key) = (Arc::clone(self), key(registration.id));
-        let work = || async move {
-            let set = platforms.ask(&registration, asker).await?;
-            // Who merely asks tells nothing that is believed of a platform that is known.
-            let told = (asker == Asker::Own).then(|| registration.clone());
-            let kept = platforms.keep(registration.id, set, told).await;
-            kept.map_err(|error| {
-                tracing::error!(%error, "PCK certificates were not kept");
-                NotServed::Passing { code: "store" }
-            })
-        };
-        let Some(waiter) = self.flights.join((key, asker), MOST_UNDER_WAY, work) else {
+        let work = || async move { platforms.fetch_now(registration, reason).await };
+        let Some(waiter) = self.flights.join((key, reason), MOST_UNDER_WAY, work) else {
             return Err(NotServed::Passing { code: "too-many-questions" });
         };
         waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    /// Certificates of another platform take the place of what is held only when whoever may register says that it is
+    /// another one: not when a vendor mixes them up.
+    async fn fetch_now(
+        self: &Arc<Self>,
+        registration: Registration,
+        reason: Reason,
+    ) -> Result<(), NotServed> {
+        let set = self.ask(&registration, reason.asker()).await?;
+        let not_kept = |problem: &str| {
+            tracing::error!(problem, "PCK certificates were not kept");
+            NotServed::Passing { code: "store" }
+        };
+        let before =
+            self.look_up(registration.id).await.map_err(|_| not_kept("the platform was not read"))?;
+        let is_other = |held: &Arc<PckSet>| !held.is_of_same_platform(&set);
+        if reason != Reason::Registration && before.and_then(|held| held.set).as_ref().is_some_and(is_other) {
+            tracing::warn!("certificates of another platform came for one that is known; they are not kept");
+            return Err(NotServed::Refused { code: "pck-other-platform".to_owned() });
+        }
+        // Who merely asks tells nothing that is believed of a platform that is known.
+        let told = (reason == Reason::Registration).then(|| registration.clone());
+        let kept = self.keep(registration.id, set, told).await;
+        kept.map_err(|error| not_kept(&error.to_string()))
     }
 
     /// A platform's certificates from upstream, verified.
@@ -408,7 +447,7 @@ impl Platforms {
         let mut refused = None;
         let accept = |source: &str, fetched| {
             let Fetched::Pcks(raw) = fetched else { return Err("other-kind".to_owned()) };
-            self.verify(&raw, id).map_err(|error| {
+            self.verify(&raw, id).and_then(|set| set.valid_at(self.clock.now())).map_err(|error| {
                 tracing::warn!(source, code = error.code(), "PCK certificates were refused");
                 refused = Some(error.code().to_owned());
                 error.code().to_owned()
@@ -426,8 +465,7 @@ impl Platforms {
         PckSet::verify(&raw.certificates, &raw.chain, id.pce_id, &trust.anchors, &self.cache)
     }
 
-    /// Keeps the certificates of a platform. Those of another platform take the place of what is held only if whoever may
-    /// register says so; a single one is added to those of other TCBs.
+    /// Keeps the certificates of a platform beside what is held of it. Those of another platform take its place.
     async fn keep(
         self: &Arc<Self>,
         id: PlatformId,
@@ -435,16 +473,7 @@ impl Platforms {
         told: Option<Registration>,
     ) -> Result<(), StoreError> {
         let before = self.look_up(id).await.map_err(|_| StoreError::Busy)?.and_then(|held| held.set);
-        let set = match before {
-            Some(before) if !before.is_of_same_platform(&set) && told.is_none() => {
-                tracing::warn!(
-                    "certificates of another platform came for one that is known; they are not kept"
-                );
-                return Err(StoreError::InvalidChange { rule: "a platform keeps its PPID" });
-            }
-            Some(before) if !set.is_whole() => set.with_others_of(&before),
-            _ => set,
-        };
+        let set = before.map_or_else(|| set.clone(), |before| set.clone().renewing(&before));
         let pems: Vec<String> = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
         let (chain, evaluation) = (set.chain.to_string(), self.evaluation(set.fmspc()));
         let fmspc = hex::encode(set.fmspc());
