@@ -193,5 +193,12 @@ fn read_secret(upstream: &str, file: Option<&Path>) -> Result<Option<Secret>, Up
     file.map(Secret::read).transpose().map_err(failed)
 }
 
+/// For the fuzzer: reads any bytes as each of the answers that upstreams give, `header` as their header with a chain.
+/// What is accepted keeps the bounds, which is checked where debug assertions are on; gives how many readers accept it.
+#[must_use]
+pub fn read_answers(header: &[u8], body: &[u8]) -> usize {
+    read::any(header, body)
+}
+
 #[cfg(test)]
 mod tests;
