@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::document::Content;
 use assay_collateral::preview::Tally;
+use assay_collateral::state::State;
 use assay_collateral::subject::{Selection, Subject, amd_lists};
 use assay_collateral::upstream::{Family, Fetched, Wanted};
 use assay_store::StoreError;
@@ -39,13 +40,15 @@ use assay_verify::error::Document as Part;
 use assay_verify::intel::single::Tee;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::AmdCrl;
+use http::HeaderMap;
 
 use crate::clock::Clock;
-use crate::upstream::{Asker, Chain, Failures};
+use crate::counters::Named;
+use crate::upstream::{Asker, Chain, Failures, UpstreamState};
 
 use assay_token::wrap::MasterKey;
 use baselines::Baselines;
-use library::{Foundation, Library, LibraryOptions, Mode, NotServed};
+use library::{Foundation, Library, LibraryOptions, Mode, NotServed, Served};
 use platforms::{Parts, Platforms};
 use reply::Refusal;
 use sets::Sets;
@@ -75,6 +78,8 @@ pub struct HardwareIdentity {
     sets: Sets,
     baselines: Arc<Baselines>,
     cache: Arc<ChainCache>,
+    /// Documents that were given out although they had expired, by kind.
+    pub(crate) expired_served: Named,
 }
 
 impl HardwareIdentity {
@@ -112,7 +117,21 @@ impl HardwareIdentity {
             sets: Sets::default(),
             baselines,
             cache,
+            expired_served: Named::default(),
         }
+    }
+
+    /// An answer with a document: says for how long it is good, and counts it where it is not any more.
+    fn dated(&self, reply: Reply, served: &Served, asked: &HeaderMap) -> Reply {
+        if served.state == State::Expired {
+            self.expired_served.increment(served.document.subject.kind());
+        }
+        reply.dated(served, self.now(), asked)
+    }
+
+    /// Everybody who can be asked, as it stands now.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = UpstreamState<'_>> {
+        self.upstream.states()
     }
 
     /// Whether anybody can be asked.

@@ -136,7 +136,7 @@ impl Asked<'_> {
             Encoding::Hexadecimal => (PEM, Bytes::from(hex::encode(body))),
             Encoding::Pem => (PEM, Bytes::from(pem::encode_revocation_list(body))),
         };
-        let reply = Reply::of(content_type, body).dated(&served, self.identity.now(), self.headers);
+        let reply = self.identity.dated(Reply::of(content_type, body), &served, self.headers);
         // Azure's client wants the header beside the root's list, too, whose issuer is the root.
         let chain = served.document.chain.as_deref().map(str::to_owned).or_else(|| self.root_certificate());
         Ok(match chain {
@@ -168,7 +168,7 @@ impl Asked<'_> {
 
     fn document(&self, served: &Served, header: &'static str) -> Reply {
         let reply = Reply::of(JSON, served.document.body.clone());
-        let reply = reply.dated(served, self.identity.now(), self.headers);
+        let reply = self.identity.dated(reply, served, self.headers);
         match &served.document.chain {
             Some(chain) => reply.with(header, &percent::encode(chain)),
             None => reply,

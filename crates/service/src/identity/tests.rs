@@ -421,6 +421,14 @@ async fn what_is_held_outlives_upstream_and_what_expired_is_not_given_out() {
         assert_eq!(status(31, options).await, (503, none.clone()), "{subject}");
         let (code, warning) = status(31, serve_expired).await;
         assert_eq!((code, warning.as_str()), (200, "110 assay \"Response is Stale\""), "{subject}");
+        // And it is counted, under the kind.
+        for (days, expected) in [(25, None), (31, Some(1))] {
+            let service = world.service_at(serve_expired, world.at(days));
+            get(&service, &path_of(subject)).await;
+            let counted = service.expired_served.get();
+            assert_eq!(counted.get(subject.kind()).copied(), expected, "{subject}, {days} days");
+            assert!(counted.len() <= 1, "{counted:?}");
+        }
     }
 }
 
