@@ -216,7 +216,7 @@ fn what_cannot_be_served_is_refused() {
     assert_eq!(unknown.code, 2);
     assert!(unknown.stderr.contains("`late` is not a known fault"), "{unknown:?}");
     let listed = run("--list-faults");
-    assert_eq!((listed.code, listed.stdout.lines().count()), (0, 18));
+    assert_eq!((listed.code, listed.stdout.lines().count()), (0, 22));
     assert!(!folder.path().join("d").exists(), "nothing was made for all that");
     std::fs::create_dir_all(folder.path().join("d/store")).unwrap();
     std::fs::set_permissions(folder.path().join("d"), std::fs::Permissions::from_mode(0o700)).unwrap();

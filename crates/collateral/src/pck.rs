@@ -9,7 +9,7 @@ use std::sync::Arc;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::{Refused, verify_pck};
 use assay_verify::intel::{PckCa, TcbInfo, VerifiedPck, is_at_least};
-use assay_verify::{TrustAnchors, VerifyError, sha256};
+use assay_verify::{TrustAnchors, UnixTime, VerifyError, sha256};
 
 /// Certificates of one platform: one for each level of its TCB info, of which there are about twenty.
 pub const MAX_CERTIFICATES: usize = 128;
@@ -93,6 +93,12 @@ pub enum PckError {
     /// They are of another provisioning certification enclave than the one asked for.
     #[error("the PCK certificates are of another provisioning certification enclave")]
     OtherPceId,
+    /// None is valid any more.
+    #[error("the PCK certificates have expired")]
+    Expired,
+    /// None is valid yet.
+    #[error("the PCK certificates are not valid yet")]
+    NotYetValid,
 }
 
 impl PckError {
@@ -105,6 +111,8 @@ impl PckError {
             Self::Count { .. } => "pck-count",
             Self::Mixed => "pck-mixed-platforms",
             Self::OtherPceId => "pck-other-pce-id",
+            Self::Expired => "pck-expired",
+            Self::NotYetValid => "pck-not-yet-valid",
         }
     }
 }
@@ -149,6 +157,17 @@ impl PckCertificate {
     pub fn is_for(&self, raw: &RawTcb) -> bool {
         let own = &self.verified.extension;
         own.components == raw.cpu_svn && own.pce_svn == raw.pce_svn
+    }
+
+    /// Whether it and all above it are valid at a time.
+    #[must_use]
+    pub fn is_valid_at(&self, now: UnixTime) -> bool {
+        let window = self.verified.window();
+        window.from <= now && now <= window.until
+    }
+
+    fn issued(&self) -> UnixTime {
+        self.verified.window().from
     }
 
     fn is_at_least(&self, components: &[u8; 16], pce_svn: u16) -> bool {
@@ -224,17 +243,51 @@ impl PckSet {
         self.certificates.first().map(|pck| pck.verified.extension.ppid).unwrap_or_default()
     }
 
-    /// With those certificates of another set of this platform that are for other TCBs.
+    /// Those of its certificates that `wanted` says.
     #[must_use]
-    pub fn with_others_of(mut self, other: &Self) -> Self {
-        if !self.is_of_same_platform(other) || self.chain != other.chain {
+    pub fn only(&self, wanted: impl Fn(&PckCertificate) -> bool) -> Self {
+        let certificates = self.certificates.iter().filter(|pck| wanted(pck)).cloned().collect();
+        Self { certificates, chain: Arc::clone(&self.chain), incomplete: self.incomplete }
+    }
+
+    /// Those of its certificates that are valid at a time.
+    ///
+    /// # Errors
+    /// [`PckError::Expired`] and [`PckError::NotYetValid`] if none is.
+    pub fn valid_at(&self, now: UnixTime) -> Result<Self, PckError> {
+        let valid = self.only(|pck| pck.is_valid_at(now));
+        if !valid.certificates.is_empty() {
+            return Ok(valid);
+        }
+        let is_early = self.certificates.iter().any(|pck| now < pck.verified.window().from);
+        Err(if is_early { PckError::NotYetValid } else { PckError::Expired })
+    }
+
+    /// What is kept of a platform when this set comes and `held` was there before: for each TCB the newer certificate, so
+    /// that a vendor that goes backwards takes nothing away. Sets under different authorities are not mixed; of those the
+    /// newer one counts.
+    #[must_use]
+    pub fn renewing(mut self, held: &Self) -> Self {
+        if !self.is_of_same_platform(held) {
             return self;
         }
-        let tcbs: Vec<String> = self.certificates.iter().map(PckCertificate::tcbm).collect();
-        let others = other.certificates.iter().filter(|pck| !tcbs.contains(&pck.tcbm()));
-        let room = MAX_CERTIFICATES.saturating_sub(self.certificates.len());
-        self.certificates.extend(others.take(room).cloned());
+        if self.chain != held.chain {
+            return if self.newest() < held.newest() { held.clone() } else { self };
+        }
+        for before in &held.certificates {
+            let (tcbm, room) = (before.tcbm(), self.certificates.len() < MAX_CERTIFICATES);
+            match self.certificates.iter_mut().find(|pck| pck.tcbm() == tcbm) {
+                Some(own) if own.issued() <= before.issued() => *own = before.clone(),
+                None if room => self.certificates.push(before.clone()),
+                _ => {}
+            }
+        }
         self
+    }
+
+    /// When the newest of them was issued.
+    fn newest(&self) -> Option<UnixTime> {
+        self.certificates.iter().map(PckCertificate::issued).max()
     }
 
     /// The certificates.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use assay_verify::UnixTime;
+use assay_verify::intel::single::EvaluationNumber;
 
 use crate::document::{Content, Document};
 use crate::subject::{Selection, Subject, Track};
@@ -67,7 +68,7 @@ pub enum Backwards {
         issued: UnixTime,
     },
     /// The track stood at a later evaluation before.
-    #[error("the track stands at the evaluation {held}, and this one is of {found}")]
+    #[error("{held} is the evaluation of what is held, and this one is of {found}")]
     LowerNumber {
         /// The number of the track.
         held: u32,
@@ -211,6 +212,12 @@ fn compare(held: &Document, found: &Document) -> Result<Placed, Backwards> {
         return Err(Backwards::Differs { issued: after });
     }
     match (&held.content, &found.content) {
+        // Evaluations are numbered upwards, so the last one of a list is never above that of the next.
+        (Content::EvaluationNumbers(old), Content::EvaluationNumbers(new)) => {
+            let last = |numbers: &[EvaluationNumber]| numbers.iter().map(|one| one.number).max().unwrap_or(0);
+            let (held, found) = (last(old), last(new));
+            if found < held { Err(Backwards::LowerNumber { held, found }) } else { Ok(Placed::New) }
+        }
         // Certificates leave a list of AMD's root only when they have expired, and its authorities live for decades.
         (Content::AmdCrl(old), Content::AmdCrl(new)) if !new.supersedes(old) => {
             Err(Backwards::Unrevokes { held: before })

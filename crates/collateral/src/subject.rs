@@ -71,6 +71,21 @@ impl Subject {
         matches!(self, Self::TcbInfo { .. } | Self::TcbInfoV2 { .. } | Self::Identity(_))
     }
 
+    /// What kind of document it is, for metrics: without the family or product.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::TcbInfo { tee: Tee::Sgx, .. } => "sgx-tcb",
+            Self::TcbInfo { tee: Tee::Tdx, .. } => "tdx-tcb",
+            Self::TcbInfoV2 { .. } => "sgx-tcb-v2",
+            Self::Identity(_) => "identity",
+            Self::EvaluationNumbers(_) => "evaluation-numbers",
+            Self::PckCrl(_) => "pck-crl",
+            Self::RootCrl => "root-crl",
+            Self::AmdCrl(_) => "amd-crl",
+        }
+    }
+
     /// A name in `a`-`z`, `0`-`9`, `-` and `/`: for stores, bundles and metrics. It names no single platform.
     #[must_use]
     pub fn path(self) -> String {

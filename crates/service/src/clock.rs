@@ -14,6 +14,21 @@ pub struct Clock {
 struct TestClock {
     start: UnixTime,
     since: Instant,
+    /// Seconds by which a test moved it on.
+    #[cfg(test)]
+    ahead: std::sync::Arc<std::sync::atomic::AtomicI64>,
+}
+
+impl TestClock {
+    #[cfg(test)]
+    fn ahead(&self) -> i64 {
+        self.ahead.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[cfg(not(test))]
+    const fn ahead(&self) -> i64 {
+        0
+    }
 }
 
 impl Clock {
@@ -26,7 +41,23 @@ impl Clock {
     /// A test clock: it shows `start` now and goes on at the usual pace.
     #[must_use]
     pub fn fixed_offset(start: UnixTime) -> Self {
-        Self { test: Some(TestClock { start, since: Instant::now() }) }
+        let since = Instant::now();
+        Self {
+            test: Some(TestClock {
+                start,
+                since,
+                #[cfg(test)]
+                ahead: std::sync::Arc::default(),
+            }),
+        }
+    }
+
+    /// Moves a test clock and all its clones on.
+    #[cfg(test)]
+    pub(crate) fn advance(&self, seconds: i64) {
+        if let Some(test) = &self.test {
+            test.ahead.fetch_add(seconds, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     /// Whether this is a test clock.
@@ -52,8 +83,9 @@ impl Clock {
         let Some(test) = &self.test else {
             return SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         };
-        Duration::from_secs(seconds(test.start))
-            .saturating_add(Instant::now().saturating_duration_since(test.since))
+        let elapsed = Instant::now().saturating_duration_since(test.since);
+        let start = Duration::from_secs(seconds(UnixTime(test.start.0.saturating_add(test.ahead()))));
+        start.saturating_add(elapsed)
     }
 
     /// The time as the token and store crates count it.

@@ -1,6 +1,8 @@
 //! What the core counts; the metrics page reads these.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -21,6 +23,25 @@ impl Counter {
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Numbers that only grow, by name; the names are a small, fixed set.
+#[derive(Debug, Default)]
+pub struct Named(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Named {
+    /// Adds one.
+    pub fn increment(&self, name: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(name).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// The numbers that are not zero.
+    #[must_use]
+    pub fn get(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

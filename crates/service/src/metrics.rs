@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus. No identifiers of platforms or callers; every label has a bounded set of values.
 
+mod identity;
 mod state;
 
 use assay_appraisal::{AttestationType, Refusal, RefusalClass};

@@ -42,8 +42,8 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    pub(crate) fn new(vendors: VendorService, clock: Clock) -> Self {
-        Self { vendors: Arc::new(vendors), clock }
+    pub(crate) fn new(vendors: impl Into<Arc<VendorService>>, clock: Clock) -> Self {
+        Self { vendors: vendors.into(), clock }
     }
 
     /// Answers a question whose address is a path and a query, without scheme and host; `None` if the work was interrupted.
@@ -77,7 +77,7 @@ pub struct SimulatedVendors {
 impl SimulatedVendors {
     /// The vendors in the time of this clock.
     #[must_use]
-    pub fn new(vendors: VendorService, clock: Clock) -> Self {
+    pub fn new(vendors: impl Into<Arc<VendorService>>, clock: Clock) -> Self {
         Self { vendors: InProcess::new(vendors, clock), counts: Mutex::default() }
     }
 

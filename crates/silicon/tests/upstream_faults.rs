@@ -118,6 +118,11 @@ fn does_what_it_says(fault: Fault, pair: &Pair) {
             assert_eq!(bad.body.len(), good.body.len() + 32 * MIB);
             assert!(serde_json::from_slice::<Value>(&bad.body).is_ok(), "only its size is wrong");
         }
+        Fault::Large => assert_eq!(bad.body.len(), good.body.len() + 72 * 1024),
+        Fault::Html => {
+            assert_eq!((bad.status, bad.body.starts_with(b"<html>")), (200, true));
+            assert_eq!(without_id(&bad), without_id(&good));
+        }
         Fault::Garbage => {
             assert_eq!((bad.status, bad.body.len()), (200, 4096));
             assert!(std::str::from_utf8(&bad.body).is_err());
@@ -143,12 +148,12 @@ fn documents_are_as_it_says(fault: Fault, pair: &Pair, good: &VendorAnswer, bad:
             assert!(time(&info["issueDate"]) > NOW);
             assert_eq!(pair.refused_with(), ["collateral-not-yet-valid"; 4]);
         }
-        Fault::RolledBack => {
-            assert_eq!(time(&good_info["issueDate"]) - time(&info["issueDate"]), 7 * DAY);
-            assert_eq!(
-                (&good_info["tcbEvaluationDataNumber"], &info["tcbEvaluationDataNumber"]),
-                (&18.into(), &17.into())
-            );
+        Fault::Older | Fault::LowerEvaluation | Fault::RolledBack => {
+            let age = if fault == Fault::LowerEvaluation { 0 } else { 7 * DAY };
+            assert_eq!(time(&good_info["issueDate"]) - time(&info["issueDate"]), age);
+            let number = if fault == Fault::Older { 18 } else { 17 };
+            let numbers = (&good_info["tcbEvaluationDataNumber"], &info["tcbEvaluationDataNumber"]);
+            assert_eq!(numbers, (&18.into(), &number.into()));
             assert_eq!(pair.refused_with(), [""; 0], "nothing is wrong with it but its age");
         }
         Fault::WrongSignature => {
@@ -205,6 +210,12 @@ fn pck_certificates_are_faulty_too() {
     let strange = Pair::new(Fault::WrongChain);
     let good = strange.vendors.found(&format!("{PCS}/pckcert"), &pck_query(&strange.platform.pck_id(false)));
     let name = "SGX-PCK-Certificate-Issuer-Chain";
+    let until = |pair: &Pair| {
+        let pem = String::from_utf8(pair.pck().body).unwrap();
+        certificates(&pem)[0].tbs_certificate().validity().not_after.to_unix_duration().as_secs()
+    };
+    let now = u64::try_from(NOW).unwrap();
+    assert!(until(&Pair::new(Fault::Stale)) < now && until(&Pair::new(Fault::Older)) > now);
     assert_ne!(strange.pck().header(name), good.header(name));
     assert_eq!(strange.pck().header(name), strange.pck().header(name), "it is one other root, not many");
 }

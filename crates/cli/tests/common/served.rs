@@ -167,10 +167,14 @@ impl Vendors {
 
     /// How often they were asked for a path.
     pub(crate) fn asked(&self, service: &Service, route: &str) -> u64 {
+        self.counts(service)[route].as_u64().unwrap_or(0)
+    }
+
+    /// How often they were asked, by route.
+    pub(crate) fn counts(&self, service: &Service) -> Value {
         let (client, url) = (service.client(), format!("{}/requests", self.url));
         let counts = runtime().block_on(async { client.get(&url, &[]).await }).unwrap();
-        let counts: Value = serde_json::from_slice(&counts.body).unwrap();
-        counts[route].as_u64().unwrap_or(0)
+        serde_json::from_slice(&counts.body).unwrap()
     }
 }
 

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::build::{Problems, address};
 use super::raw::{Optional, RawAdministration};
+use super::token::TokenDigest;
 use crate::identity::administration::Tokens;
 
 /// A listener for PCCS's registration and administration.
@@ -31,18 +32,9 @@ pub(super) fn build(problems: &mut Problems, raw: RawAdministration) -> Option<A
         return None;
     }
     let listen = problems.checked(listen, |text| address(&text));
-    let mut token = |setting: Optional<String>| problems.checked(setting, |text| digest(&text));
+    let mut token = |setting: Optional<String>| problems.checked(setting, |text| TokenDigest::parse(&text));
     let (user, admin) = (token(user_token_sha512), token(admin_token_sha512));
     Some(AdministrationConfig { listen: listen?, tokens: Tokens { user: user?, admin: admin? } })
-}
-
-fn digest(text: &str) -> Result<[u8; 64], String> {
-    let mut bytes = [0; 64];
-    // Never repeated: somebody may have put the token itself here.
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| {
-        "a token is given by its SHA-512, 128 hexadecimal digits: `printf %s TOKEN | sha512sum`".to_owned()
-    })?;
-    Ok(bytes)
 }
 
 pub(super) fn to_toml(config: &AdministrationConfig) -> Value {

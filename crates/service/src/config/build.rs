@@ -72,10 +72,9 @@ pub(crate) fn build(
     let listen = listen(&mut problems, raw.listen, overrides);
     let public_url_derived = raw.public_url.is_none() && dev;
     let public_url = public_url(&mut problems, raw.public_url, listen, dev);
-    let operations =
-        raw.operations.listen.map(|setting| Setting { value: setting.value, origin: setting.origin });
-    let operations_listen =
-        overrides.operations_listen.or_else(|| problems.checked(operations, |text| address(&text)));
+    let operations_listen = overrides
+        .operations_listen
+        .or_else(|| problems.checked(raw.operations.listen, |text| address(&text)));
     let config = Config {
         dev,
         listen,
@@ -83,6 +82,8 @@ pub(crate) fn build(
         plain_http: raw.tls.disabled.as_ref().is_some_and(|disabled| disabled.value),
         tls: tls(&mut problems, raw.tls, listen, public_url_derived, &data_dir, dev),
         operations_listen,
+        metrics_token: problems
+            .checked(raw.operations.metrics_token_sha512, |text| super::TokenDigest::parse(&text)),
         collateral_dirs: collateral_dirs(raw.collateral.dir.take(), &data_dir),
         collateral: collateral::build(&mut problems, raw.collateral),
         store_dir: raw.store.path.map_or_else(|| data_dir.join("store"), |path| PathBuf::from(path.value)),

@@ -116,13 +116,15 @@ pub enum UpstreamSource {
 impl UpstreamSource {
     /// The addresses of servers.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        let (one, another, many): (_, _, &[String]) = match self {
-            Self::Pcs { url, root_crl_url, .. } => (Some(url), Some(root_crl_url), &[]),
-            Self::Pccs { url, .. } => (Some(url), None, &[]),
-            Self::Kds { urls } => (None, None, urls),
-            Self::Folder { .. } => (None, None, &[]),
+        let urls: Vec<&String> = match self {
+            Self::Pcs { url, root_crl_url, registration_url, .. } => {
+                vec![url, root_crl_url, registration_url]
+            }
+            Self::Pccs { url, .. } => vec![url],
+            Self::Kds { urls } => urls.iter().collect(),
+            Self::Folder { .. } => Vec::new(),
         };
-        one.into_iter().chain(another).chain(many).map(String::as_str)
+        urls.into_iter().map(String::as_str)
     }
 
     /// The name in the configuration.

@@ -34,6 +34,9 @@ const TABLE: &[(&str, Set)] = &[
     ("ASSAY_TLS_DISABLED", |raw, text| set(&mut raw.tls.disabled, text)),
     ("ASSAY_TLS_BEHIND_PROXY", |raw, text| set(&mut raw.tls.behind_proxy, text)),
     ("ASSAY_OPERATIONS_LISTEN", |raw, text| set(&mut raw.operations.listen, text)),
+    ("ASSAY_OPERATIONS_METRICS_TOKEN_SHA512", |raw, text| {
+        set(&mut raw.operations.metrics_token_sha512, text)
+    }),
     ("ASSAY_COLLATERAL_DIR", |raw, text| {
         raw.collateral.dir = Some(Setting { value: OneOrMany::Many(list(&text.value)), origin: text.origin });
         Ok(())

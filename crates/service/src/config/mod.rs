@@ -10,6 +10,7 @@ mod error;
 mod print;
 mod raw;
 mod snp;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) use build::{is_below, tcb_statuses};
 pub(crate) use collateral::SIMULATED;
 pub use collateral::{CollateralConfig, CollateralMode, NetworkConfig, UpstreamConfig, UpstreamSource};
 pub use error::{ConfigError, Origin, Problem};
+pub use token::TokenDigest;
 
 /// Largest configuration file: a hundred issuers with all their roles take a tenth of it.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -49,6 +51,8 @@ pub struct Config {
     pub plain_http: bool,
     /// Where health and metrics are served, if at all.
     pub operations_listen: Option<SocketAddr>,
+    /// The token for metrics; without one only this machine may read them.
+    pub metrics_token: Option<TokenDigest>,
     /// Folders with vendor collateral.
     pub collateral_dirs: Vec<PathBuf>,
     /// Where documents come from that are not held.

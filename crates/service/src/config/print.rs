@@ -15,8 +15,12 @@ pub(crate) fn to_toml(config: &Config) -> String {
     }
     put("data_dir", path(&config.data_dir));
     put("tls", tls(config));
-    if let Some(listen) = config.operations_listen {
-        put("operations", section([("listen", listen.to_string().into())]));
+    let listen = config.operations_listen.map(|listen| ("listen", listen.to_string()));
+    let token = config.metrics_token.as_ref().map(|_| ("metrics_token_sha512", "[redacted]".to_owned()));
+    let operations = listen.into_iter().chain(token).map(|(name, value)| (name.to_owned(), value.into()));
+    let operations: Table = operations.collect();
+    if !operations.is_empty() {
+        put("operations", Value::Table(operations));
     }
     put("collateral", super::collateral::to_toml(config));
     put("store", section([("path", path(&config.store_dir))]));

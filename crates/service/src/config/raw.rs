@@ -60,6 +60,7 @@ pub(crate) struct RawTls {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawOperations {
     pub(crate) listen: Optional<String>,
+    pub(crate) metrics_token_sha512: Optional<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

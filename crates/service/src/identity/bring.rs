@@ -99,10 +99,7 @@ impl Outcome {
 
 /// Takes in a body of PCCS's administration tool.
 pub(super) async fn platform_collateral(identity: &HardwareIdentity, body: &Bytes) -> Result<Reply, Refusal> {
-    let limits = assay_json::Limits { max_items: MAX_ITEMS, ..assay_json::Limits::bytes(body.len()) };
-    let malformed = Refusal::Malformed("The body is not `{\"platforms\":[...],\"collaterals\":{...}}`.");
-    assay_json::check(body, &limits).map_err(|_| malformed.clone())?;
-    let body: Body<'_> = serde_json::from_slice(body).map_err(|_| malformed)?;
+    let body = parse(body)?;
     let mut outcome = Outcome::default();
     documents(identity, &body.collaterals, &mut outcome).await;
     for platform in &body.platforms {
@@ -126,6 +123,36 @@ pub(super) async fn platform_collateral(identity: &HardwareIdentity, body: &Byte
         "collateral was brought, and refused in part"
     );
     Err(Refusal::Integrity(answer.to_string()))
+}
+
+fn parse(body: &[u8]) -> Result<Body<'_>, Refusal> {
+    let limits = assay_json::Limits { max_items: MAX_ITEMS, ..assay_json::Limits::bytes(body.len()) };
+    let malformed = Refusal::Malformed("The body is not `{\"platforms\":[...],\"collaterals\":{...}}`.");
+    assay_json::check(body, &limits).map_err(|_| malformed.clone())?;
+    serde_json::from_slice(body).map_err(|_| malformed)
+}
+
+/// For the fuzzer: any bytes as such a body, with all that is read of it before anything is verified.
+pub(super) fn read_any(bytes: &[u8]) {
+    let Ok(body) = parse(bytes) else { return };
+    for platform in &body.platforms {
+        let _ = platform.registration();
+    }
+    let Collaterals { pck_certs, tcbinfos, certificates, rootcacrl, .. } = &body.collaterals;
+    for ca in [PckCa::Processor, PckCa::Platform] {
+        let _ = pck_chain(certificates, ca);
+    }
+    for cert in pck_certs.iter().flat_map(|certs| &certs.certs) {
+        let _ = percent::decode(&cert.cert);
+    }
+    let _ = rootcacrl.as_deref().map(list_der);
+    for text in tcbinfos.iter().flat_map(BTreeMap::values) {
+        let compact = compacted(text.get());
+        debug_assert_eq!(compacted(&compact), compact, "there is no white space left");
+        let same =
+            serde_json::from_str::<Value>(&compact).ok() == serde_json::from_str::<Value>(text.get()).ok();
+        debug_assert!(same, "white space between parts says nothing");
+    }
 }
 
 /// Lists first: they decide about the rest.
@@ -233,13 +260,17 @@ async fn take_list(
     text: &str,
     chain: Option<String>,
 ) -> Result<(), String> {
-    let der = match text.trim_start().starts_with('-') {
-        true => pem::revocation_list(text.as_bytes()).map_err(str::to_owned)?,
-        false => hex::decode(text.trim()).map_err(|_| "it is neither PEM nor hexadecimal".to_owned())?,
-    };
-    let raw = RawDocument { body: der.into(), chain };
+    let raw = RawDocument { body: list_der(text)?.into(), chain };
     let taken = identity.library.take(subject, Selection::default(), raw, SOURCE).await;
     taken.map(drop).map_err(|error| format!("{}: {error}", error.code()))
+}
+
+/// A list as PEM or in hexadecimal.
+fn list_der(text: &str) -> Result<Vec<u8>, String> {
+    match text.trim_start().starts_with('-') {
+        true => pem::revocation_list(text.as_bytes()).map_err(str::to_owned),
+        false => hex::decode(text.trim()).map_err(|_| "it is neither PEM nor hexadecimal".to_owned()),
+    }
 }
 
 async fn pcks(
@@ -294,7 +325,21 @@ fn pck_chain(certificates: &BTreeMap<String, Value>, ca: PckCa) -> Option<String
 
 #[cfg(test)]
 mod tests {
-    use super::compacted;
+    use super::{compacted, parse};
+
+    /// Without seeds that are read the fuzzer would see nothing but refusals.
+    #[test]
+    fn the_fuzzers_seeds_are_bodies() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/platform_body");
+        let read = |name: &str| std::fs::read(format!("{folder}/{name}")).unwrap();
+        let collateral = read("collateral");
+        let body = parse(&collateral).unwrap_or_else(|_| panic!("the seed is refused"));
+        assert_eq!((body.platforms.len(), body.collaterals.tcbinfos.len()), (1, 1));
+        assert_eq!((body.collaterals.pck_certs.len(), body.collaterals.rootcacrl.is_some()), (1, true));
+        assert!(body.platforms.iter().all(|platform| platform.registration().is_ok()));
+        assert!(parse(&read("collateral_empty")).is_ok());
+        super::read_any(&collateral);
+    }
 
     #[test]
     fn white_space_inside_of_texts_stays() {

@@ -40,7 +40,7 @@ pub(super) async fn crl(
 ) -> Result<Reply, Refusal> {
     let subject = Subject::AmdCrl(AmdCrlKey { product: product_of(product)?, kind });
     let served = identity.library.document(subject, Selection::default(), asker).await?;
-    Ok(Reply::of(CRL, served.document.body.clone()).dated(&served, identity.now(), headers))
+    Ok(identity.dated(Reply::of(CRL, served.document.body.clone()), &served, headers))
 }
 
 /// `/vcek/v1/{product}/{hwid}`: the certificate of a chip and TCB.

@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::document::Content;
 use assay_collateral::preview::Tally;
+use assay_collateral::state::State;
 use assay_collateral::subject::{Selection, Subject, amd_lists};
 use assay_collateral::upstream::{Family, Fetched, Wanted};
 use assay_store::StoreError;
@@ -41,13 +42,15 @@ use assay_verify::error::Document as Part;
 use assay_verify::intel::single::Tee;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
 use assay_verify::snp::AmdCrl;
+use http::HeaderMap;
 
 use crate::clock::Clock;
-use crate::upstream::{Asker, Chain};
+use crate::counters::Named;
+use crate::upstream::{Asker, Chain, Failures, UpstreamState};
 
 use assay_token::wrap::MasterKey;
 use baselines::Baselines;
-use library::{Foundation, Library, LibraryOptions, Mode, NotServed};
+use library::{Foundation, Library, LibraryOptions, Mode, NotServed, Served};
 use platforms::{Parts, Platforms};
 use policies::Policies;
 use reply::Refusal;
@@ -79,6 +82,8 @@ pub struct HardwareIdentity {
     sets: Sets,
     baselines: Arc<Baselines>,
     cache: Arc<ChainCache>,
+    /// Documents that were given out although they had expired, by kind.
+    pub(crate) expired_served: Named,
 }
 
 impl HardwareIdentity {
@@ -90,6 +95,7 @@ impl HardwareIdentity {
             Arc::clone(&master),
             Arc::clone(&upstream),
             Arc::clone(&trust),
+            clock.clone(),
             mode,
         );
         let baselines = Arc::new(Baselines::new(Arc::clone(&store)));
@@ -117,7 +123,21 @@ impl HardwareIdentity {
             sets: Sets::default(),
             baselines,
             cache,
+            expired_served: Named::default(),
         }
+    }
+
+    /// An answer with a document: says for how long it is good, and counts it where it is not any more.
+    fn dated(&self, reply: Reply, served: &Served, asked: &HeaderMap) -> Reply {
+        if served.state == State::Expired {
+            self.expired_served.increment(served.document.subject.kind());
+        }
+        reply.dated(served, self.now(), asked)
+    }
+
+    /// Everybody who can be asked, as it stands now.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = UpstreamState<'_>> {
+        self.upstream.states()
     }
 
     /// Whether anybody can be asked.
@@ -192,8 +212,13 @@ impl HardwareIdentity {
         })
     }
 
-    /// Whether any part of a set is older than what is held.
+    /// Whether any part of a set is older than what is held of the same authority.
     pub(crate) fn has_newer_part(&self, set: &Collateral) -> bool {
+        let root = self.library.held(Subject::RootCrl, Selection::default());
+        let is_others = root.and_then(|root| root.document.crl().map(|list| !set.shares_authority(list)));
+        if is_others == Some(true) {
+            return false;
+        }
         let Some(held) = self.set(&set.platform(), Selection::default()) else {
             return self.has_newer_lists(set);
         };
@@ -248,18 +273,24 @@ impl HardwareIdentity {
             Fetched::Families(found) => Ok(found),
             _ => Err("other-kind".to_owned()),
         };
-        if self.library.options().mode == Mode::Lazy
-            && let Ok(found) = self.upstream.ask(&Wanted::Families, asker, listing).await
-        {
-            let found = found.value;
-            families.retain(|held| found.iter().all(|family| family.fmspc != held.fmspc));
-            families.extend(found);
-            let families: Arc<[Family]> = families.into_iter().collect();
-            *self.families.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((now, Arc::clone(&families)));
-            return Ok(families);
+        let found = match self.library.options().mode {
+            Mode::Lazy => self.upstream.ask(&Wanted::Families, asker, listing).await,
+            Mode::Registration | Mode::Offline => Err(Failures::default()),
+        };
+        match (found, listed) {
+            (Ok(found), _) => {
+                families.retain(|held| found.value.iter().all(|family| family.fmspc != held.fmspc));
+                families.extend(found.value);
+                let families: Arc<[Family]> = families.into_iter().collect();
+                let mut listed = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+                *listed = Some((now, Arc::clone(&families)));
+                Ok(families)
+            }
+            (Err(_), Some((_, families))) => Ok(families),
+            // An empty list would say that Intel has no families.
+            (Err(failures), None) if families.is_empty() && failures.is_passing() => Err(Refusal::Passing),
+            (Err(_), None) => Ok(families.into_iter().collect()),
         }
-        Ok(listed.map_or_else(|| families.into_iter().collect(), |(_, families)| families))
     }
 
     fn held_families(&self) -> BTreeSet<Family> {

@@ -162,7 +162,7 @@ impl Asked<'_> {
             Encoding::Hexadecimal => (PEM, Bytes::from(hex::encode(body))),
             Encoding::Pem => (PEM, Bytes::from(pem::encode_revocation_list(body))),
         };
-        let reply = Reply::of(content_type, body).dated(&served, self.identity.now(), self.headers);
+        let reply = self.identity.dated(Reply::of(content_type, body), &served, self.headers);
         // Azure's client wants the header beside the root's list, too, whose issuer is the root.
         if served.document.chain.is_some() {
             return Ok(reply.with_chain(CRL_CHAIN, &served.document));
@@ -196,7 +196,7 @@ impl Asked<'_> {
 
     fn document(&self, served: &Served, header: &'static str) -> Reply {
         let reply = Reply::of(JSON, served.document.body.clone());
-        reply.dated(served, self.identity.now(), self.headers).with_chain(header, &served.document)
+        self.identity.dated(reply, served, self.headers).with_chain(header, &served.document)
     }
 
     /// `update` or `tcbEvaluationDataNumber`, not both (PCS API version 4).

@@ -8,6 +8,7 @@
 
 mod amd;
 mod baselines;
+mod faults;
 mod platforms;
 mod registration;
 mod unregistered;
@@ -234,6 +235,31 @@ async fn a_newer_list_puts_older_sets_aside() {
     }
 }
 
+/// Beside Intel's there may be simulated authorities: the dates of one say nothing about what the other issued.
+#[tokio::test]
+async fn lists_of_another_authority_are_neither_newer_nor_older() {
+    let (world, other) = (World::new(), World::new());
+    let identity = world.service(LibraryOptions::default());
+    let mut parts = documents(&world.collateral(18, world.now));
+    parts.reverse();
+    for (subject, raw) in parts {
+        identity.library.take(subject, Selection::default(), raw, "test").await.unwrap();
+    }
+    let believed = other.service(LibraryOptions::default()).library.trust().anchors.clone();
+    let old = |world: &World, anchors| {
+        let set = world.collateral(18, world.now - DAY);
+        assay_verify::intel::Collateral::verify(&raw(&set), anchors).collateral.unwrap()
+    };
+    let (ours, theirs) = (old(&world, &identity.library.trust().anchors), old(&other, &believed));
+    assert_eq!(ours.platform(), theirs.platform());
+    assert!(identity.has_newer_lists(&ours) && identity.has_newer_part(&ours));
+    assert!(!identity.has_newer_lists(&theirs) && !identity.has_newer_part(&theirs));
+}
+
+fn raw(set: &Collateral) -> RawCollateral {
+    serde_json::from_value(serde_json::to_value(set).unwrap()).unwrap()
+}
+
 #[tokio::test]
 async fn documents_come_byte_for_byte_with_their_chains() {
     let world = World::new();
@@ -316,55 +342,35 @@ async fn versions_are_chosen_by_track_or_number() {
     }
 }
 
-/// Every fault of an upstream with every kind of document: what a client gets, and what is held after it.
+/// What an upstream says that vendors have no fault for; `faults` has the others.
 #[tokio::test]
-async fn the_fault_matrix() {
-    type Spoil = fn(&RawDocument) -> Result<RawDocument, UpstreamError>;
-    let faults: [(&str, Spoil, u16); 12] = [
-        ("unknown", |_| Err(UpstreamError::Unknown { status: 404, detail: None }), 404),
-        ("gone", |_| Err(UpstreamError::Gone), 410),
-        ("throttled", |_| Err(UpstreamError::Throttled { retry_after: Some(Duration::from_secs(9)) }), 503),
-        ("down", |_| Err(UpstreamError::Unavailable { problem: "x".to_owned() }), 503),
-        ("no key", |_| Err(UpstreamError::Unauthorized { status: 401 }), 503),
-        ("bad answer", |_| Err(UpstreamError::BadAnswer { problem: "x".to_owned() }), 503),
-        ("not asked", |_| Err(UpstreamError::NotAsked { reason: "x" }), 503),
-        (
-            "truncated",
-            |raw| Ok(RawDocument { body: raw.body.slice(..raw.body.len() / 2), ..raw.clone() }),
-            503,
-        ),
-        ("empty", |raw| Ok(RawDocument { body: Bytes::new(), ..raw.clone() }), 503),
-        ("huge", |raw| Ok(RawDocument { body: vec![b'x'; 70_000].into(), ..raw.clone() }), 503),
-        ("a wrong signature", |raw| Ok(flipped(raw)), 503),
-        ("garbage", |raw| Ok(RawDocument { body: Bytes::from_static(b"<html>"), ..raw.clone() }), 503),
+async fn what_an_upstream_does_not_have() {
+    let answers = [
+        (Err(UpstreamError::Unknown { status: 404, detail: None }), 404),
+        (Err(UpstreamError::Gone), 410),
+        (Err(UpstreamError::Unauthorized { status: 401 }), 503),
+        (Err(UpstreamError::NotAsked { reason: "x" }), 503),
+        (Ok(RawDocument { body: Bytes::new(), chain: Some("x".to_owned()) }), 503),
     ];
     let world = World::new();
     let set = world.collateral(18, world.now);
-    for (name, spoil, status) in faults {
-        for (subject, raw) in documents(&set) {
+    for (answer, status) in answers {
+        for (subject, _) in documents(&set) {
             let world =
                 World { store: Arc::new(MemoryStore::new()), upstream: Arc::default(), ..world.again() };
             world.publish(&set, Track::Standard);
             let wanted = Wanted::Document(subject, Selection::default());
-            world.upstream.says(wanted, spoil(&raw).map(Fetched::Document));
+            world.upstream.says(wanted, answer.clone().map(Fetched::Document));
             let identity = world.service(LibraryOptions::default());
             let reply = get(&identity, &path_of(subject)).await;
-            assert_eq!(reply.status.as_u16(), status, "{name}: {subject}");
-            assert!(identity.library.held(subject, Selection::default()).is_none(), "{name}: {subject}");
+            assert_eq!(reply.status.as_u16(), status, "{answer:?}: {subject}");
+            assert!(identity.library.held(subject, Selection::default()).is_none(), "{answer:?}: {subject}");
             if status == 503 {
                 let data = reply.headers.keys().any(|header| header.as_str().contains("chain"));
-                assert!(reply.body.is_empty() && !data, "{name}: {subject}");
+                assert!(reply.body.is_empty() && !data, "{answer:?}: {subject}");
             }
         }
     }
-}
-
-fn flipped(raw: &RawDocument) -> RawDocument {
-    let mut body = raw.body.to_vec();
-    // In JSON the last hexadecimal digits of the signature, in DER the last bytes of it.
-    let at = body.len() - 6;
-    body[at] = if body[at] == b'0' { b'1' } else { b'0' };
-    RawDocument { body: body.into(), ..raw.clone() }
 }
 
 impl World {
@@ -418,6 +424,14 @@ async fn what_is_held_outlives_upstream_and_what_expired_is_not_given_out() {
         assert_eq!(status(31, options).await, (503, none.clone()), "{subject}");
         let (code, warning) = status(31, serve_expired).await;
         assert_eq!((code, warning.as_str()), (200, "110 assay \"Response is Stale\""), "{subject}");
+        // And it is counted, under the kind.
+        for (days, expected) in [(25, None), (31, Some(1))] {
+            let service = world.service_at(serve_expired, world.at(days));
+            get(&service, &path_of(subject)).await;
+            let counted = service.expired_served.get();
+            assert_eq!(counted.get(subject.kind()).copied(), expected, "{subject}, {days} days");
+            assert!(counted.len() <= 1, "{counted:?}");
+        }
     }
 }
 

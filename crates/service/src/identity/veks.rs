@@ -1,4 +1,5 @@
-//! VCEK certificates: fetched once, verified, and kept for ever, as the certificate of a chip and TCB never changes.
+//! VCEK certificates: fetched once, verified, and kept for as long as they are valid, as the certificate of a chip and TCB
+//! never changes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +8,12 @@ use assay_collateral::upstream::{Fetched, VcekName, Wanted};
 use assay_evidence::snp::{Product, SigningKey, TcbVersion};
 use assay_store::Store;
 use assay_token::wrap::MasterKey;
-use assay_verify::TrustAnchors;
-use assay_verify::sha256;
 use assay_verify::snp::{VekCertificate, VekKey, VerifiedVek, verify_vek};
+use assay_verify::{TrustAnchors, UnixTime, sha256};
 
 use super::library::{MOST_UNDER_WAY, Mode, NotServed, not_served};
 use super::sealed::{Sealed, VCEKS};
+use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::trust::TrustHolder;
 use crate::upstream::{Asker, Chain};
@@ -29,6 +30,7 @@ pub struct Veks {
     sealed: Sealed,
     upstream: Arc<Chain>,
     trust: Arc<TrustHolder>,
+    clock: Clock,
     mode: Mode,
     memory: Mutex<HashMap<Key, VekCertificate>>,
     flights: Flights<Key, Result<VekCertificate, NotServed>>,
@@ -46,10 +48,11 @@ impl Veks {
         master: Arc<MasterKey>,
         upstream: Arc<Chain>,
         trust: Arc<TrustHolder>,
+        clock: Clock,
         mode: Mode,
     ) -> Self {
         let (memory, flights) = (Mutex::default(), Flights::default());
-        Self { sealed: Sealed { store, master, kind: VCEKS }, upstream, trust, mode, memory, flights }
+        Self { sealed: Sealed { store, master, kind: VCEKS }, upstream, trust, clock, mode, memory, flights }
     }
 
     /// How many certificates are in memory.
@@ -121,7 +124,7 @@ impl Veks {
         let mut refused = None;
         let accept = |source: &str, fetched| {
             let Fetched::Vcek(der) = fetched else { return Err("other-kind".to_owned()) };
-            verified(&name, &der, &anchors).map(|_| der).inspect_err(|code| {
+            verified(&name, &der, &anchors, self.clock.now()).map(|_| der).inspect_err(|code| {
                 tracing::warn!(source, product = %name.product, code, "a VCEK certificate was refused");
                 refused = Some(code.clone());
             })
@@ -138,7 +141,8 @@ impl Veks {
     /// Verifies a certificate that came, and makes it durable before anybody gets it.
     fn take(&self, name: &VcekName, key: &Key, der: &[u8]) -> Result<VekCertificate, NotServed> {
         let anchors = self.trust.current().anchors.clone();
-        let verified = verified(name, der, &anchors).map_err(|code| NotServed::Refused { code })?;
+        let verified =
+            verified(name, der, &anchors, self.clock.now()).map_err(|code| NotServed::Refused { code })?;
         self.sealed.change(key, |_| Ok(der.to_vec())).map_err(|error| {
             tracing::error!(%error, "a VCEK certificate was not kept");
             NotServed::Passing { code: "store" }
@@ -157,7 +161,7 @@ impl Veks {
             .map_err(|error| tracing::error!(%error, "a VCEK certificate was not read"))
             .ok()?
             .flatten()?;
-        let verified = verified(name, &der, anchors)
+        let verified = verified(name, &der, anchors, self.clock.now())
             .map_err(|code| tracing::warn!(code, "a stored VCEK certificate is not used"))
             .ok()?;
         self.remember(*key, verified.clone());
@@ -165,7 +169,8 @@ impl Veks {
     }
 
     fn in_memory_for(&self, key: &Key) -> Option<VekCertificate> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        let known = self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        known.filter(|known| check_dates(&known.vek, self.clock.now()).is_ok())
     }
 
     fn remember(&self, key: Key, vek: VekCertificate) {
@@ -178,14 +183,30 @@ impl Veks {
     }
 }
 
-/// Verifies that a certificate is genuine and the one that was asked for.
-fn verified(name: &VcekName, der: &[u8], anchors: &TrustAnchors) -> Result<VekCertificate, String> {
+/// Verifies that a certificate is genuine, valid now, and the one that was asked for.
+fn verified(
+    name: &VcekName,
+    der: &[u8],
+    anchors: &TrustAnchors,
+    now: UnixTime,
+) -> Result<VekCertificate, String> {
     let vek = verify_vek(der, anchors)
         .map_err(|errors| errors.first().map_or("not-genuine", |error| error.code()).to_owned())?;
+    check_dates(&vek, now)?;
     if is_of(&vek, name) {
         Ok(VekCertificate { vek: Arc::new(vek), der: der.into() })
     } else {
         Err("vcek-of-another-chip-or-tcb".to_owned())
+    }
+}
+
+/// AMD's certificates are valid for seven years.
+fn check_dates(vek: &VerifiedVek, now: UnixTime) -> Result<(), &'static str> {
+    let window = vek.window();
+    match () {
+        () if now < window.from => Err("certificate-not-yet-valid"),
+        () if now > window.until => Err("certificate-expired"),
+        () => Ok(()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the service holds at the moment of a scrape.
 
-use assay_collateral::state::State;
 use assay_token::lifecycle::Purpose;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,21 +7,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::identity;
 use crate::app::App;
 use crate::clock::seconds;
 
 /// A platform family (FMSPC and CA) is a product line, not a machine.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct StateLabels {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct DocumentLabels {
-    subject: String,
-    number: u32,
-}
-
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct FamilyLabels {
     fmspc: String,
@@ -104,30 +93,7 @@ fn collateral(registry: &mut Registry, app: &App) {
     let help = "Time until collateral of a platform family expires; negative when it has";
     registry.register("collateral_expiry_seconds", help, expiry);
     revocation_lists(registry, app);
-    documents(registry, app);
-}
-
-/// Documents of the hardware identity service. Subjects are vendors' and families' names, of which there are a few hundred.
-fn documents(registry: &mut Registry, app: &App) {
-    let now = app.clock.now().0;
-    let states = Family::<StateLabels, Gauge>::default();
-    for state in State::ALL {
-        states.get_or_create(&StateLabels { state: state.as_str() }).set(0);
-    }
-    let expiry = Family::<DocumentLabels, Gauge>::default();
-    for held in app.identity.library.inventory() {
-        states.get_or_create(&StateLabels { state: held.state.as_str() }).inc();
-        let number = held.document.evaluation_number.unwrap_or(0);
-        let labels = DocumentLabels { subject: held.subject.path(), number };
-        expiry.get_or_create(&labels).set(held.document.expires.0.saturating_sub(now));
-    }
-    let failures = Gauge::<i64>::default();
-    failures.set(i64::try_from(app.identity.library.failures().len()).unwrap_or(i64::MAX));
-    registry.register("identity_documents", "Vendors' documents held, by state", states);
-    let help = "Time until a vendor's document expires; negative when it has";
-    registry.register("identity_document_expiry_seconds", help, expiry);
-    let help = "Documents that the last question to upstream did not bring";
-    registry.register("identity_failures", help, failures);
+    identity::register(registry, app);
 }
 
 /// The newest list of each product decides whether revocation is known.

@@ -104,6 +104,13 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
+    /// A socket that listens already.
+    #[cfg(test)]
+    pub(crate) fn of(socket: TcpListener) -> Self {
+        let address = socket.local_addr().unwrap();
+        Self { socket, address }
+    }
+
     /// The address it really listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 
-use super::counters::UpstreamCounters;
-use super::guard::{Asker, BreakerState, Guarded};
+use super::guard::{Asker, Guarded, UpstreamState};
 
 /// The configured upstreams: the first that gives something usable is the one.
 #[derive(Debug, Default)]
@@ -83,8 +82,8 @@ impl Chain {
     }
 
     /// Counters and state of every upstream, for metrics.
-    pub fn states(&self) -> impl Iterator<Item = (&UpstreamCounters, BreakerState)> {
-        self.upstreams.iter().map(|upstream| (upstream.counters(), upstream.breaker()))
+    pub fn states(&self) -> impl Iterator<Item = UpstreamState<'_>> {
+        self.upstreams.iter().map(Guarded::state)
     }
 }
 

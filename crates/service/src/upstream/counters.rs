@@ -1,9 +1,8 @@
 //! What is counted of each upstream.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
-use crate::counters::{Counter, Gauge};
+use crate::counters::{Counter, Gauge, Named};
 
 /// Counters of one upstream.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub struct UpstreamCounters {
     /// Those who wait for an answer now.
     pub waiting: Gauge,
     /// By code: a small, fixed set.
-    failures: Mutex<BTreeMap<&'static str, u64>>,
+    failures: Named,
 }
 
 impl UpstreamCounters {
@@ -27,20 +26,18 @@ impl UpstreamCounters {
             asked: Counter::default(),
             answered: Counter::default(),
             waiting: Gauge::default(),
-            failures: Mutex::default(),
+            failures: Named::default(),
         }
     }
 
     /// Attempts that came to nothing, by the code of the reason.
     #[must_use]
     pub fn failures(&self) -> BTreeMap<&'static str, u64> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failures.get()
     }
 
     pub(super) fn failed(&self, code: &'static str) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(code).or_default();
-        *count = count.saturating_add(1);
+        self.failures.increment(code);
     }
 
     /// One more waits until the value is dropped.

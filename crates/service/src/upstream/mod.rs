@@ -29,7 +29,7 @@ pub use folder::{document_files, vcek_file};
 pub(crate) use guard::Standing;
 #[cfg(test)]
 pub(crate) use guard::stranger;
-pub use guard::{Asker, Bounds, BreakerState, Guarded};
+pub use guard::{Asker, Bounds, BreakerState, Guarded, UpstreamState};
 
 use crate::clock::Clock;
 use crate::config::{CollateralMode, Config, UpstreamConfig, UpstreamSource};
@@ -228,6 +228,13 @@ fn check_addresses(upstream: &UpstreamConfig, policy: &EgressPolicy) -> Result<(
 fn read_secret(upstream: &str, file: Option<&Path>) -> Result<Option<Secret>, UpstreamSetupError> {
     let failed = |error| UpstreamSetupError::File { upstream: upstream.to_owned(), error };
     file.map(Secret::read).transpose().map_err(failed)
+}
+
+/// For the fuzzer: reads any bytes as each of the answers that upstreams give, `header` as their header with a chain.
+/// What is accepted keeps the bounds, which is checked where debug assertions are on; gives how many readers accept it.
+#[must_use]
+pub fn read_answers(header: &[u8], body: &[u8]) -> usize {
+    read::any(header, body)
 }
 
 #[cfg(test)]

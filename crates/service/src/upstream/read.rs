@@ -152,6 +152,31 @@ fn list<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, UpstreamE
         .map_err(|error| bad(format!("it is not the expected list: {}", error.code())))
 }
 
+/// Any bytes as each of the answers; gives how many readers accept them.
+pub(super) fn any(header: &[u8], body: &[u8]) -> usize {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = http::HeaderValue::from_bytes(header) {
+        headers.insert("sgx-pck-certificate-issuer-chain", value);
+    }
+    let bytes = Bytes::copy_from_slice(body);
+    let chain = chain(&headers, PCK_CHAIN).ok();
+    debug_assert!(
+        chain.is_none_or(|chain| chain.len() <= CHAIN_MAX && !chain.contains('\0')),
+        "bounded text"
+    );
+    let document = json(bytes.clone()).ok();
+    debug_assert!(document.as_ref().is_none_or(|read| *read == bytes), "documents stay as they are");
+    let list = der_or_hex(bytes).ok();
+    debug_assert!(list.as_ref().is_none_or(|list| is_der_sequence(list)), "lists are DER");
+    let pcks = [pck_list(&headers, body).ok(), one_pck(&headers, body).ok()];
+    let count = |pcks: &RawPcks| (1..=MAX_CERTIFICATES).contains(&pcks.certificates.len());
+    debug_assert!(pcks.iter().flatten().all(count), "certificates are bounded");
+    let families = families(body).ok();
+    debug_assert!(families.as_ref().is_none_or(|found| found.len() <= FAMILIES_MAX), "families are bounded");
+    let accepted = [document.is_some(), list.is_some(), families.is_some()];
+    accepted.into_iter().chain(pcks.iter().map(Option::is_some)).filter(|read| *read).count()
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderName, HeaderValue};
@@ -165,6 +190,30 @@ mod tests {
     fn with_chain(values: &[&str]) -> HeaderMap {
         let name = HeaderName::from_static("sgx-pck-certificate-issuer-chain");
         values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    /// Without seeds that are accepted the fuzzer would see nothing but refusals.
+    #[test]
+    fn the_fuzzers_seeds_are_answers() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/upstream_answer");
+        let mut accepted = std::collections::BTreeMap::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap();
+            let bytes = std::fs::read(file.path()).unwrap();
+            let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+            let (header, body) = (&bytes[..end], &bytes[end + 1..]);
+            accepted.insert(file.file_name().into_string().unwrap(), any(header, body));
+        }
+        let expected = [
+            ("families", 2),
+            ("identity", 1),
+            ("list", 1),
+            ("list_hex", 1),
+            ("one_pck", 1),
+            ("page", 0),
+            ("pck_list", 2),
+        ];
+        assert_eq!(accepted, expected.map(|(name, count)| (name.to_owned(), count)).into());
     }
 
     #[test]

@@ -149,8 +149,9 @@ pub(super) fn pck_certificate(
     Ok(PckCertificate { key, template, der })
 }
 
-/// From a day ago for ten years, within the validity of the authority.
+/// From a day ago for ten years, within the validity of the authority. One whose life ended before that began is for no time.
 fn pck_validity(authority: Window, now: i64) -> Window {
-    let from = now.saturating_sub(DAY).max(authority.from);
-    Window { from, to: from.saturating_add(PCK_LIFE).min(authority.to) }
+    let from = now.saturating_sub(DAY);
+    let to = from.saturating_add(PCK_LIFE).min(authority.to);
+    Window { from: from.max(authority.from).min(to), to }
 }

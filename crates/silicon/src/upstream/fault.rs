@@ -1,6 +1,5 @@
 //! What vendors do on bad days, to order.
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,14 +10,19 @@ use super::message::{REDIRECTED, VendorAnswer, VendorRequest};
 use super::reply::{Content, Reply};
 use crate::error::SiliconError;
 
-/// How far back documents are issued by [`Fault::Stale`]: Intel's live 30 days; AMD's lists one year, and a VCEK seven.
+/// How far back documents are issued by [`Fault::Stale`]: Intel's live 30 days, and PCK certificates ten years; AMD's lists
+/// one year, and a VCEK seven.
 const INTEL_STALE: i64 = 60 * DAY;
+const PCK_STALE: i64 = 11 * 366 * DAY;
 const AMD_STALE: i64 = 8 * 366 * DAY;
 const ROLLED_BACK: i64 = 7 * DAY;
 const AHEAD: i64 = 2 * DAY;
 /// More than any client should read.
 const HUGE: usize = 32 * 1024 * 1024;
+/// More than Intel's client takes: 65,535 bytes.
+const LARGE: usize = 72 * 1024;
 const GARBAGE: usize = 4096;
+const PAGE: &str = "<html><body>Service Unavailable</body></html>";
 const DEFAULT_DELAY_MS: u64 = 2000;
 
 /// When and by whom the documents of an answer are made.
@@ -27,6 +31,7 @@ pub(super) struct Circumstances {
     pub(super) now: i64,
     /// Seconds.
     intel_age: i64,
+    pck_age: i64,
     amd_age: i64,
     /// The evaluation before the one that was asked for.
     older_evaluation: bool,
@@ -42,6 +47,7 @@ impl Circumstances {
         Self {
             now,
             intel_age: 0,
+            pck_age: 0,
             amd_age: 0,
             older_evaluation: false,
             strange_root: false,
@@ -54,9 +60,19 @@ impl Circumstances {
         midnight(self.now).saturating_sub(self.intel_age)
     }
 
-    /// When AMD does.
+    /// When Intel issues PCK certificates.
+    pub(super) const fn pck_issue(&self) -> i64 {
+        midnight(self.now).saturating_sub(self.pck_age)
+    }
+
+    /// When AMD issues.
     pub(super) const fn amd_issue(&self) -> i64 {
         midnight(self.now).saturating_sub(self.amd_age)
+    }
+
+    /// Everything is issued so many seconds earlier.
+    const fn set_age(&mut self, seconds: i64) {
+        (self.intel_age, self.pck_age, self.amd_age) = (seconds, seconds, seconds);
     }
 
     /// The evaluation that is taken for the one that was asked for.
@@ -64,9 +80,9 @@ impl Circumstances {
         if self.older_evaluation { asked.saturating_sub(1) } else { asked }
     }
 
-    /// The circumstances without the time of day.
+    /// The circumstances without the time of day, and without the evaluation, which is part of a question's name.
     pub(super) const fn issue(&self) -> Self {
-        Self { now: midnight(self.now), ..*self }
+        Self { now: midnight(self.now), older_evaluation: false, ..*self }
     }
 }
 
@@ -89,25 +105,13 @@ enum Strike {
 
 macro_rules! faults {
     ($($variant:ident, $name:literal, $what:literal, $strike:expr;)+) => {
-        /// A way in which a vendor's service goes wrong.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Fault {
-            $(
-                #[doc = concat!("What happens: ", $what, ".")]
-                $variant,
-            )+
+        crate::table::named! {
+            /// A way in which a vendor's service goes wrong.
+            Fault, "fault";
+            $($variant, $name, concat!("What happens: ", $what, ".");)+
         }
 
         impl Fault {
-            /// Every fault.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// A stable name in kebab-case.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
             /// What happens.
             #[must_use]
             pub const fn description(self) -> &'static str {
@@ -130,45 +134,36 @@ faults! {
     ServerError, "server-error", "500 without a body", Instead(|_| refusal(500, &[], ""));
     Unavailable, "unavailable", "503 without a body", Instead(|_| refusal(503, &[], ""));
     UnavailableWithBody, "unavailable-with-body", "503 with the page of a proxy",
-        Instead(|_| refusal(503, &[("Content-Type", "text/html")], "<html><body>Service Unavailable</body></html>"));
+        Instead(|_| refusal(503, &[("Content-Type", "text/html")], PAGE));
     Redirect, "redirect", "302 to the same answer at another path", Instead(redirect);
     Closed, "closed", "the connection is closed without an answer", Sending(|answer| answer.hang_up = true);
     Slow, "slow", "the answer comes late: after 2000 ms, or as many as are given", Sending(|_| ());
     Truncated, "truncated", "the second half of the body is missing",
         Sending(|answer| answer.body.truncate(answer.body.len() / 2));
-    Huge, "huge", "the body is followed by 32 MiB of spaces", Sending(huge);
+    Huge, "huge", "the body is followed by 32 MiB of spaces", Sending(|answer| pad(answer, HUGE));
+    Large, "large", "the body is followed by 72 KiB of spaces", Sending(|answer| pad(answer, LARGE));
     Garbage, "garbage", "the body is 4096 bytes of noise", Sending(|answer| answer.body = noise());
+    Html, "html", "200 with the page of a proxy", Sending(|answer| answer.body = PAGE.as_bytes().to_vec());
     WithoutChain, "without-chain", "headers with issuer chains are missing",
         Sending(|answer| answer.headers.retain(|(name, _)| !name.ends_with("-Issuer-Chain")));
-    Stale, "stale", "documents, lists and VCEKs have expired", Making(|it| {
-        (it.intel_age, it.amd_age) = (INTEL_STALE, AMD_STALE);
+    Stale, "stale", "documents, lists and certificates of machines have expired", Making(|it| {
+        (it.intel_age, it.pck_age, it.amd_age) = (INTEL_STALE, PCK_STALE, AMD_STALE);
     });
-    Future, "future", "documents and lists are issued the day after tomorrow", Making(|it| {
-        (it.intel_age, it.amd_age) = (AHEAD.saturating_neg(), AHEAD.saturating_neg());
-    });
+    Future, "future", "documents and lists are issued the day after tomorrow",
+        Making(|it| it.set_age(AHEAD.saturating_neg()));
+    Older, "older", "documents, lists and certificates of a week ago, which are still valid",
+        Making(|it| it.set_age(ROLLED_BACK));
+    LowerEvaluation, "lower-evaluation", "documents of today, of the TCB evaluation before",
+        Making(|it| it.older_evaluation = true);
     RolledBack, "rolled-back", "documents and lists of a week ago, of the TCB evaluation before", Making(|it| {
-        (it.intel_age, it.amd_age, it.older_evaluation) = (ROLLED_BACK, ROLLED_BACK, true);
+        it.set_age(ROLLED_BACK);
+        it.older_evaluation = true;
     });
     WrongSignature, "wrong-signature", "signatures do not hold", Changed(Content::break_signatures);
     WrongChain, "wrong-chain", "everything is signed under another root", Making(|it| it.strange_root = true);
     WrongDocument, "wrong-document",
         "a genuine document of the same kind, for another platform, authority, enclave, TEE, chip or product",
         Making(|it| it.other_document = true);
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Fault {
-    type Err = SiliconError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || SiliconError::UnknownName { what: "fault", name: text.to_owned() };
-        Self::ALL.iter().copied().find(|fault| fault.name() == text).ok_or_else(unknown)
-    }
 }
 
 fn refusal(status: u16, headers: &[(&str, &str)], body: &str) -> VendorAnswer {
@@ -182,8 +177,8 @@ fn redirect(request: &VendorRequest) -> VendorAnswer {
     refusal(302, &[("Location", &format!("{REDIRECTED}{}{query}", request.path))], "")
 }
 
-fn huge(answer: &mut VendorAnswer) {
-    let size = answer.body.len().saturating_add(HUGE);
+fn pad(answer: &mut VendorAnswer, spaces: usize) {
+    let size = answer.body.len().saturating_add(spaces);
     answer.body.resize(size, b' ');
 }
 

@@ -29,7 +29,7 @@ mod reply;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::amd::{Amd, Product, VekKind};
 use crate::error::SiliconError;
@@ -53,7 +53,7 @@ pub struct VendorService {
     /// Seconds between two requests for VCEKs.
     vcek_interval: i64,
     makes_authorities: bool,
-    faults: Vec<FaultOrder>,
+    faults: Mutex<Vec<Arc<FaultOrder>>>,
     memory: Mutex<Memory>,
 }
 
@@ -86,7 +86,7 @@ impl VendorService {
             api_key: None,
             vcek_interval: 0,
             makes_authorities: true,
-            faults: Vec::new(),
+            faults: Mutex::default(),
             memory: Mutex::default(),
         }
     }
@@ -112,7 +112,20 @@ impl VendorService {
     /// Goes wrong as ordered. Of several faults that a request could have it gets the first.
     #[must_use]
     pub fn with_faults(self, faults: Vec<FaultOrder>) -> Self {
-        Self { faults, ..self }
+        self.order(faults);
+        self
+    }
+
+    /// Goes wrong as ordered from now on, in the place of what was ordered before.
+    pub fn order(&self, faults: Vec<FaultOrder>) {
+        let faults = faults.into_iter().map(Arc::new).collect();
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// The first fault that strikes a request.
+    fn fault(&self, request: &VendorRequest) -> Option<Arc<FaultOrder>> {
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find(|order| order.strikes(request)).cloned()
     }
 
     /// Answers as the vendors do at `now` (unix seconds). A failure of the simulation is the status 500 with the
@@ -122,7 +135,7 @@ impl VendorService {
     #[must_use]
     pub fn answer(&self, request: &VendorRequest, now: i64) -> VendorAnswer {
         let followed = request.after_redirect();
-        let fault = self.faults.iter().find(|order| order.strikes(request));
+        let fault = self.fault(request);
         let request = followed.as_ref().unwrap_or(request);
         let Some(order) = fault else {
             return self.reply(request, &Circumstances::at(now)).into_answer();

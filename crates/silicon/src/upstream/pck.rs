@@ -148,7 +148,7 @@ fn wanted_member<const N: usize>(text: Option<&str>, wanted: bool) -> Result<Opt
 fn one(view: &View<'_>, asked: &Asked) -> Result<Reply, Failure> {
     let levels = levels(view.circumstances.number(EARLY));
     let level = levels.iter().find(|level| asked.reaches(level)).ok_or(Refusal::NOT_FOUND)?;
-    let certificate = view.intel()?.certify(&asked.known, level, view.circumstances.intel_issue())?;
+    let certificate = view.intel()?.certify(&asked.known, level, view.circumstances.pck_issue())?;
     let reply = Reply::of(Content::PemCertificates(vec![certificate]))
         .with_header("SGX-TCBm", tcbm(&level.components, level.pce_svn));
     with_issuer(view, reply, &asked.known)
@@ -158,7 +158,7 @@ fn one(view: &View<'_>, asked: &Asked) -> Result<Reply, Failure> {
 fn all(view: &View<'_>, asked: &Asked) -> Result<Reply, Failure> {
     let intel = view.intel()?;
     let entry = |level: &TcbLevel| -> Result<PckEntry, Failure> {
-        let certify = || intel.certify(&asked.known, level, view.circumstances.intel_issue());
+        let certify = || intel.certify(&asked.known, level, view.circumstances.pck_issue());
         let certificate = asked.reaches(level).then(certify).transpose()?;
         Ok(PckEntry { components: level.components, pce_svn: level.pce_svn, certificate })
     };

@@ -107,9 +107,8 @@ fn identity(view: &View<'_>, query: &Query<'_>, enclave: Enclave) -> Result<Repl
 
 fn numbers(view: &View<'_>, tdx: bool) -> Result<Reply, Failure> {
     let tdx = tdx != view.circumstances.other_document;
-    let intel = view.intel()?;
-    view.kept(&format!("numbers {tdx} {}", intel.revision()), || {
-        let newest = view.circumstances.number(EARLY);
+    let (intel, newest) = (view.intel()?, view.circumstances.number(EARLY));
+    view.kept(&format!("numbers {tdx} {newest} {}", intel.revision()), || {
         let document = intel.evaluation_numbers(tdx, newest, view.circumstances.intel_issue())?;
         let chain = intel.tcb_signer_chain();
         Ok(Reply::of(Content::Signed(document))

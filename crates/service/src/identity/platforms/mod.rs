@@ -13,6 +13,7 @@ mod told;
 mod unregistered;
 
 use std::collections::{BTreeSet, HashMap};
+use std::mem::Discriminant;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb};
@@ -28,13 +29,13 @@ use assay_verify::{UnixTime, sha256};
 use learned::Learned;
 use record::{FORMAT, PckRecord, Record, with_question};
 
-use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, not_served};
+use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, Served, not_served};
 use super::reply::Refusal;
 use super::sealed::{PLATFORMS, Sealed};
 use crate::clock::Clock;
 use crate::flight::Flights;
 use crate::trust::TrustHolder;
-use crate::upstream::{Asker, Chain, Standing};
+use crate::upstream::{Asker, Chain};
 
 const LABEL: &[u8] = b"assay platform name v1\0";
 /// Platforms held in memory, at about 30 KiB each with all their certificates; the others are in the store.
@@ -43,6 +44,8 @@ const MAX_IN_MEMORY: usize = 2048;
 pub use record::{Listed, Registration};
 
 type Key = [u8; 32];
+/// Who asks for the same for the same reason waits together. Another cache gives the certificate of the TCB that was asked for.
+type Question = (Key, Option<RawTcb>, Discriminant<Reason>);
 
 /// What came of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,26 @@ pub enum Registered {
     Ready,
     /// It waits for its certificates to be brought.
     Waiting,
+}
+
+/// Why certificates are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// Whoever may register says which platform it is.
+    Registration,
+    /// There may be newer ones.
+    Refresh,
+    /// Somebody asks, who may be anybody.
+    Question(Asker),
+}
+
+impl Reason {
+    const fn asker(self) -> Asker {
+        match self {
+            Self::Registration | Self::Refresh => Asker::Own,
+            Self::Question(asker) => asker,
+        }
+    }
 }
 
 /// The certificate that a platform uses now.
@@ -90,7 +113,7 @@ pub struct Platforms {
     passing: Mutex<HashMap<Key, (UnixTime, Arc<PckSet>)>>,
     /// Of the same, for when nobody can be asked.
     learned: Learned,
-    flights: Flights<(Key, Standing), Result<(), NotServed>>,
+    flights: Flights<Question, Result<(), NotServed>>,
 }
 
 impl std::fmt::Debug for Platforms {
@@ -148,7 +171,7 @@ impl Platforms {
         if self.mode == Mode::Offline {
             return fallback.ok_or(Refusal::NoCertificate);
         }
-        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, asker).await {
+        match self.fetch(Registration { raw_tcb: Some(raw), ..request }, Reason::Question(asker)).await {
             Ok(()) => {}
             Err(_) if fallback.is_some() => return fallback.ok_or(Refusal::NoCertificate),
             Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
@@ -182,7 +205,7 @@ impl Platforms {
             return Ok(Registered::Waiting);
         }
         let id = registration.id;
-        match self.fetch(registration, Asker::Own).await {
+        match self.fetch(registration, Reason::Registration).await {
             Ok(()) => {}
             Err(NotServed::Unknown) => {
                 return Err(Refusal::NotFound(
@@ -211,7 +234,8 @@ impl Platforms {
 
     /// Takes in certificates that somebody with a connection to Intel brought.
     pub(crate) async fn bring(self: &Arc<Self>, id: PlatformId, raw: RawPcks) -> Result<(), BringError> {
-        let set = self.verify(&raw, id).map_err(BringError::Pck)?;
+        let set = self.verify(&raw, id).and_then(|set| set.valid_at(self.clock.now()));
+        let set = set.map_err(BringError::Pck)?;
         self.keep(id, set, Some(Registration::nothing(id))).await.map_err(BringError::Store)
     }
 
@@ -280,7 +304,7 @@ impl Platforms {
         for registration in &outdated {
             // What failed stays outdated, and is tried again with the next pass. One that Intel no longer answers for
             // holds up nobody; where upstream is in trouble, the others would fail as well.
-            match self.fetch(registration.clone(), Asker::Own).await {
+            match self.fetch(registration.clone(), Reason::Refresh).await {
                 Ok(()) => done = done.saturating_add(1),
                 Err(NotServed::Passing { .. }) => break,
                 Err(_) => {}
@@ -354,45 +378,64 @@ impl Platforms {
         }
         let served = self.library.document(subject, Selection::default(), asker).await?;
         let Some(info) = served.document.tcb_info() else { return Err(Refusal::Internal) };
-        let Some(certificate) = set.select(&raw, info) else { return Ok(None) };
-        let window = certificate.verified.window();
-        let revoked = [Subject::RootCrl, Subject::PckCrl(set.ca())].into_iter().any(|subject| {
-            let list = self.library.held(subject, Selection::default());
-            list.is_some_and(|list| {
-                list.document.crl().is_some_and(|crl| crl.revokes_pck(&certificate.verified))
-            })
-        });
-        let now = self.clock.now();
-        if revoked || now < window.from || now > window.until {
-            tracing::warn!(revoked, "the PCK certificate of a platform is revoked or not valid now");
-            return Ok(None);
+        let usable = self.usable(set);
+        if usable.certificates().len() < set.certificates().len() {
+            tracing::warn!("PCK certificates of a platform are revoked or not valid now");
         }
-        Ok(Some(Selected { certificate: certificate.clone(), set: Arc::clone(set) }))
+        let chosen = usable.select(&raw, info).cloned();
+        Ok(chosen.map(|certificate| Selected { certificate, set: Arc::clone(set) }))
+    }
+
+    /// The certificates that are valid now and not revoked.
+    fn usable(&self, set: &PckSet) -> PckSet {
+        let (now, lists) = (self.clock.now(), [Subject::RootCrl, Subject::PckCrl(set.ca())]);
+        let lists = lists.map(|subject| self.library.held(subject, Selection::default()));
+        let revokes = |served: &Served, pck: &PckCertificate| {
+            served.document.crl().is_some_and(|list| list.revokes_pck(&pck.verified))
+        };
+        set.only(|pck| pck.is_valid_at(now) && !lists.iter().flatten().any(|list| revokes(list, pck)))
     }
 
     /// Asks upstream for a platform's certificates and keeps them; once for all who ask at the same time.
-    async fn fetch(self: &Arc<Self>, registration: Registration, asker: Asker) -> Result<(), NotServed> {
-        let (platforms, key) = (Arc::clone(self), key(registration.id));
-        let work = || async move {
-            let set = match platforms.ask(&registration, asker).await {
-                Err(NotServed::Unknown) if asker == Asker::Own => {
-                    platforms.note_unavailable(registration.id).await;
-                    return Err(NotServed::Unknown);
-                }
-                answer => answer?,
-            };
-            // Who merely asks tells nothing that is believed of a platform that is known.
-            let told = (asker == Asker::Own).then(|| registration.clone());
-            let kept = platforms.keep(registration.id, set, told).await;
-            kept.map_err(|error| {
-                tracing::error!(%error, "PCK certificates were not kept");
-                NotServed::Passing { code: "store" }
-            })
-        };
-        let Some(waiter) = self.flights.join((key, asker.standing()), MOST_UNDER_WAY, work) else {
+    async fn fetch(self: &Arc<Self>, registration: Registration, reason: Reason) -> Result<(), NotServed> {
+        let platforms = Arc::clone(self);
+        let question = (key(registration.id), registration.raw_tcb, std::mem::discriminant(&reason));
+        let work = || async move { platforms.fetch_now(registration, reason).await };
+        let Some(waiter) = self.flights.join(question, MOST_UNDER_WAY, work) else {
             return Err(NotServed::Passing { code: "too-many-questions" });
         };
         waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    /// Certificates of another platform take the place of what is held only when whoever may register says that it is
+    /// another one: not when a vendor mixes them up.
+    async fn fetch_now(
+        self: &Arc<Self>,
+        registration: Registration,
+        reason: Reason,
+    ) -> Result<(), NotServed> {
+        let set = match self.ask(&registration, reason.asker()).await {
+            Err(NotServed::Unknown) if reason.asker() == Asker::Own => {
+                self.note_unavailable(registration.id).await;
+                return Err(NotServed::Unknown);
+            }
+            answer => answer?,
+        };
+        let not_kept = |problem: &str| {
+            tracing::error!(problem, "PCK certificates were not kept");
+            NotServed::Passing { code: "store" }
+        };
+        let before =
+            self.look_up(registration.id).await.map_err(|_| not_kept("the platform was not read"))?;
+        let is_other = |held: &Arc<PckSet>| !held.is_of_same_platform(&set);
+        if reason != Reason::Registration && before.and_then(|held| held.set).as_ref().is_some_and(is_other) {
+            tracing::warn!("certificates of another platform came for one that is known; they are not kept");
+            return Err(NotServed::Refused { code: "pck-other-platform".to_owned() });
+        }
+        // Who merely asks tells nothing that is believed of a platform that is known.
+        let told = (reason == Reason::Registration).then(|| registration.clone());
+        let kept = self.keep(registration.id, set, told).await;
+        kept.map_err(|error| not_kept(&error.to_string()))
     }
 
     /// A platform's certificates from upstream, verified.
@@ -405,7 +448,7 @@ impl Platforms {
         let mut refused = None;
         let accept = |source: &str, fetched| {
             let Fetched::Pcks(raw) = fetched else { return Err("other-kind".to_owned()) };
-            self.verify(&raw, id).map_err(|error| {
+            self.verify(&raw, id).and_then(|set| set.valid_at(self.clock.now())).map_err(|error| {
                 tracing::warn!(source, code = error.code(), "PCK certificates were refused");
                 refused = Some(error.code().to_owned());
                 error.code().to_owned()
@@ -425,8 +468,7 @@ impl Platforms {
         Ok(set)
     }
 
-    /// Keeps the certificates of a platform. Those of another platform take the place of what is held only if whoever may
-    /// register says so; a single one is added to those of other TCBs.
+    /// Keeps the certificates of a platform beside what is held of it. Those of another platform take its place.
     async fn keep(
         self: &Arc<Self>,
         id: PlatformId,
@@ -434,16 +476,7 @@ impl Platforms {
         told: Option<Registration>,
     ) -> Result<(), StoreError> {
         let before = self.look_up(id).await.map_err(|_| StoreError::Busy)?.and_then(|held| held.set);
-        let set = match before {
-            Some(before) if !before.is_of_same_platform(&set) && told.is_none() => {
-                tracing::warn!(
-                    "certificates of another platform came for one that is known; they are not kept"
-                );
-                return Err(StoreError::InvalidChange { rule: "a platform keeps its PPID" });
-            }
-            Some(before) if !set.is_whole() => set.with_others_of(&before),
-            _ => set,
-        };
+        let set = before.map_or_else(|| set.clone(), |before| set.clone().renewing(&before));
         let pems: Vec<String> = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
         let (chain, evaluation) = (set.chain.to_string(), self.evaluation(set.fmspc()));
         let (fmspc, incomplete) = (hex::encode(set.fmspc()), set.incomplete);

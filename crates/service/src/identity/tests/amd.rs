@@ -18,7 +18,12 @@ fn chip(world: &World, product: simulated::Product) -> (Amd, simulated::Chip) {
 
 /// What AMD's service is asked for this chip's certificate.
 fn name_of(identity: &HardwareIdentity, chip: &simulated::Chip) -> VcekName {
-    let vek = verify_vek(chip.vek(), &identity.library.trust().anchors).unwrap();
+    name_for(&identity.library.trust().anchors, chip.vek())
+}
+
+/// As above, with the roots that are believed.
+pub(super) fn name_for(anchors: &assay_verify::TrustAnchors, vek: &[u8]) -> VcekName {
+    let vek = verify_vek(vek, anchors).unwrap();
     let product = vek.product();
     let hwid = vek.chip_id().unwrap()[..product.chip_id_size()].to_vec();
     VcekName { product, hwid, tcb: vek.tcb }

@@ -20,6 +20,9 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
+
     /// The name in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -80,6 +83,11 @@ impl Breaker {
     /// It asked to be left alone.
     pub(super) fn pause(&mut self, until: Duration) {
         self.paused_until = self.paused_until.max(until);
+    }
+
+    /// How long it is still to be left alone because it said so.
+    pub(super) const fn paused_for(&self, now: Duration) -> Duration {
+        self.paused_until.saturating_sub(now)
     }
 
     pub(super) fn state(&self, now: Duration) -> BreakerState {
@@ -152,6 +160,10 @@ mod tests {
         breaker.pause(seconds(100));
         breaker.pause(seconds(50));
         assert_eq!(breaker.refusal(seconds(99)), Some("it asked to wait"));
+        assert_eq!(
+            (breaker.paused_for(seconds(40)), breaker.paused_for(seconds(101))),
+            (seconds(60), seconds(0))
+        );
         assert_eq!(
             (breaker.state(seconds(99)), breaker.state(seconds(100))),
             (BreakerState::Open, BreakerState::Closed)

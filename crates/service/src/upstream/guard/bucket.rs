@@ -37,6 +37,13 @@ impl Bucket {
         }
         Err(over)
     }
+
+    /// How many questions the service itself could ask at once; nothing without a limit.
+    pub(super) fn left(&self, now: Duration) -> Option<u64> {
+        let free = self.depth.saturating_sub(self.full_at.saturating_sub(now));
+        let count = free.as_nanos().checked_div(self.interval.as_nanos())?;
+        Some(u64::try_from(count).unwrap_or(u64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +62,17 @@ mod tests {
         assert_eq!(bucket.take(Standing::Own, seconds(4)), Err(seconds(6)));
         assert_eq!(bucket.take(Standing::Own, seconds(10)), Ok(()));
         assert_eq!(bucket.take(Standing::Own, seconds(10)), Err(seconds(10)));
+    }
+
+    #[test]
+    fn what_is_left_is_told() {
+        let mut bucket = Bucket::new(seconds(10), 3);
+        assert_eq!(bucket.left(seconds(0)), Some(3));
+        bucket.take(Standing::Own, seconds(0)).unwrap();
+        bucket.take(Standing::Own, seconds(0)).unwrap();
+        let left = [0, 9, 10, 20, 1000].map(|now| bucket.left(seconds(now)));
+        assert_eq!(left, [Some(1), Some(1), Some(2), Some(3), Some(3)]);
+        assert_eq!(Bucket::new(Duration::ZERO, 1).left(seconds(0)), None, "without a limit");
     }
 
     #[test]

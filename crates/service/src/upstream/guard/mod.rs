@@ -79,6 +79,21 @@ impl Standing {
     }
 }
 
+/// One upstream at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamState<'a> {
+    /// What is counted, and its name.
+    pub counters: &'a UpstreamCounters,
+    /// Whether the service's own questions are asked.
+    pub breaker: BreakerState,
+    /// Whether those of strangers are.
+    pub breaker_of_strangers: BreakerState,
+    /// How many questions could be asked at once; nothing without a limit.
+    pub questions_left: Option<u64>,
+    /// How long it is still left alone because it said so; zero if it did not.
+    pub throttled_for: Duration,
+}
+
 /// Bounds for one upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -168,11 +183,17 @@ impl Guarded {
         &self.shared.counters
     }
 
-    /// What is thought of the upstream.
+    /// What is counted, and what is thought of the upstream now.
     #[must_use]
-    pub fn breaker(&self) -> BreakerState {
-        let now = self.shared.now();
-        self.shared.gates().own.state(now)
+    pub fn state(&self) -> UpstreamState<'_> {
+        let (now, gates) = (self.shared.now(), self.shared.gates());
+        UpstreamState {
+            counters: &self.shared.counters,
+            breaker: gates.own.state(now),
+            breaker_of_strangers: gates.strangers.state(now),
+            questions_left: gates.bucket.left(now),
+            throttled_for: gates.own.paused_for(now),
+        }
     }
 
     /// Asks, or waits with those who asked the same. A caller that stops waiting stops nobody else.

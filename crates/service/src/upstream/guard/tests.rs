@@ -159,7 +159,7 @@ async fn a_short_wait_is_waited_and_a_long_one_leaves_it_alone() {
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(rig.ask(2, Asker::Own).await, Err(TOLD_TO_WAIT));
     assert_eq!(
-        (rig.ask(2, stranger(1)).await, rig.guarded.breaker()),
+        (rig.ask(2, stranger(1)).await, rig.guarded.state().breaker),
         (Err(TOLD_TO_WAIT), BreakerState::Open)
     );
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -178,15 +178,15 @@ async fn a_broken_upstream_is_left_alone_and_tried_with_one_question() {
         assert_eq!(rig.ask(1, Asker::Own).await, down());
     }
     assert_eq!((rig.ask(1, Asker::Own).await, rig.asked()), (Err(BROKEN), 5));
-    assert_eq!(rig.guarded.breaker(), BreakerState::Open);
+    assert_eq!(rig.guarded.state().breaker, BreakerState::Open);
     assert_eq!(rig.guarded.counters().failures()["upstream-not-asked"], 1);
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(rig.guarded.breaker(), BreakerState::HalfOpen);
+    assert_eq!(rig.guarded.state().breaker, BreakerState::HalfOpen);
     assert_eq!(rig.ask(1, Asker::Own).await, down());
     assert_eq!((rig.ask(1, Asker::Own).await, rig.asked()), (Err(BROKEN), 6));
     tokio::time::sleep(Duration::from_secs(30)).await;
     rig.says(good());
-    assert_eq!((rig.ask(1, Asker::Own).await, rig.guarded.breaker()), (good(), BreakerState::Closed));
+    assert_eq!((rig.ask(1, Asker::Own).await, rig.guarded.state().breaker), (good(), BreakerState::Closed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn strangers_close_the_way_for_strangers_alone() {
         assert_eq!(rig.ask(1, stranger(1)).await, down());
     }
     assert_eq!(rig.ask(1, stranger(1)).await, Err(BROKEN));
-    assert_eq!(rig.guarded.breaker(), BreakerState::Closed);
+    assert_eq!(rig.guarded.state().breaker, BreakerState::Closed);
     rig.says(good());
     assert_eq!(rig.ask(1, Asker::Own).await, good());
     assert_eq!(rig.ask(1, stranger(1)).await, good(), "an answer opens it for all");
@@ -338,7 +338,7 @@ async fn files_are_never_left_alone() {
     for _ in 0..20 {
         assert_eq!(rig.ask(1, Asker::Own).await, down());
     }
-    assert_eq!((rig.asked(), rig.guarded.breaker()), (20, BreakerState::Closed));
+    assert_eq!((rig.asked(), rig.guarded.state().breaker), (20, BreakerState::Closed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -323,7 +323,7 @@ fn packages() -> Wanted {
 async fn registrations_go_to_their_own_address() {
     let scene = Scene::start().await;
     crate::files::write_private(&scene.folder.path().join("key"), b"0123456789abcdef").unwrap();
-    let text = "[[collateral.upstreams]]\nkind = \"pcs\"\nurl = \"https://localhost:1\"\nregistration_url = \"URL/intel\"\n\
+    let text = "[[collateral.upstreams]]\nkind = \"pcs\"\nurl = \"https://pcs.example.org\"\nregistration_url = \"URL/intel\"\n\
                 key_file = \"DIR/key\"\nCOMMON\n";
     let chain = scene.chain(text).unwrap();
     scene.answers(Scripted::new(201, &[], PPID.to_uppercase()));

@@ -9,7 +9,7 @@ fn three() -> &'static str {
 }
 
 fn names(chain: &Chain) -> Vec<String> {
-    chain.states().map(|(counters, _)| counters.name.clone()).collect()
+    chain.states().map(|state| state.counters.name.clone()).collect()
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn the_first_usable_answer_is_the_one() {
          `kds`: its answer cannot be used: it is not genuine"
     );
     assert_eq!((failures.is_passing(), failures.code()), (true, "upstream-bad-answer"));
-    let refusals: Vec<_> = chain.states().map(|(counters, _)| counters.failures()).collect();
+    let refusals: Vec<_> = chain.states().map(|state| state.counters.failures()).collect();
     assert_eq!(refusals[1], BTreeMap::from([("upstream-bad-answer", 2)]));
 
     scene.answers(Scripted::new(429, &[("retry-after", "40")], ""));
