@@ -10,6 +10,7 @@ mod amd;
 pub mod baseline;
 pub mod bundle;
 pub mod document;
+pub mod filed;
 mod files;
 mod folder;
 pub mod pck;

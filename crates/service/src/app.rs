@@ -22,8 +22,8 @@ use crate::config::{CollateralMode, Config};
 use crate::counters::Counters;
 use crate::dev::{self, DevFolder, FolderError};
 use crate::files;
+use crate::identity::HardwareIdentity;
 use crate::identity::library::{Foundation, LibraryOptions, Mode};
-use crate::identity::{self, HardwareIdentity};
 use crate::keys::{self, MasterKeyError};
 use crate::registry::{Registry, RegistryError};
 use crate::trust::TrustHolder;
@@ -183,7 +183,7 @@ impl App {
             library_options(&config),
         );
         identity.load().map_err(StartError::Store)?;
-        identity.library.lend(identity::files::documents(&collateral));
+        identity.library.lend(assay_collateral::filed::documents(&collateral));
         let registry =
             Registry::open(Arc::clone(&store), master, &config, clock.clone(), Arc::clone(&counters));
         let registry = registry.map_err(StartError::Registry)?;
@@ -251,7 +251,7 @@ impl App {
         }
         let reload = self.collateral.0.reload();
         if reload.changed {
-            self.identity.library.lend(identity::files::documents(&self.collateral.0));
+            self.identity.library.lend(assay_collateral::filed::documents(&self.collateral.0));
             report_collateral(&self.collateral.0, &reload, &self.counters);
         }
         let newest = self.collateral.0.newest_vendor_date().max(self.identity.library.newest_issue());

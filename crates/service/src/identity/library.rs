@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use assay_collateral::document::{self, CLIENT_WARNING, Document, DocumentError, RawDocument};
+use assay_collateral::filed::Filed;
 use assay_collateral::shelf::{self, Backwards, Placed, Shelf};
 use assay_collateral::state::{Schedule, State};
 use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
@@ -385,6 +386,15 @@ impl Library {
         })
     }
 
+    fn valid(&self, subject: Subject, raw: &RawDocument, shelf: &Shelf) -> Result<Document, TakeError> {
+        let document = self.verify(subject, raw, shelf).map_err(TakeError::Document)?;
+        // Archives of the old form are of documents that Intel stopped to issue: they are given out as what they are.
+        match (document.check_dates(self.clock.now()), subject) {
+            (Err(DocumentError::Expired { .. }), Subject::TcbInfoV2 { .. }) | (Ok(()), _) => Ok(document),
+            (Err(error), _) => Err(TakeError::Document(error)),
+        }
+    }
+
     /// The shelf as it would be with this document, and the document.
     fn place(
         &self,
@@ -395,12 +405,7 @@ impl Library {
     ) -> Result<(Shelf, shelf::Held, Placed), TakeError> {
         let now = self.clock.now();
         let mut shelf = Shelf::clone(&self.shelf.load());
-        let document = self.verify(subject, raw, &shelf).map_err(TakeError::Document)?;
-        // Archives of the old form are of documents that Intel stopped to issue: they are given out as what they are.
-        match (document.check_dates(now), subject) {
-            (Err(DocumentError::Expired { .. }), Subject::TcbInfoV2 { .. }) | (Ok(()), _) => {}
-            (Err(error), _) => return Err(TakeError::Document(error)),
-        }
+        let document = self.valid(subject, raw, &shelf)?;
         if let (Selection::Number(wanted), Some(found)) = (selection, document.evaluation_number)
             && wanted != found
         {
@@ -539,20 +544,42 @@ impl Library {
         self.shelf.load().iter().map(|(_, _, held)| held.document.window.from).max()
     }
 
-    /// Puts documents of the operator's files beside the others, so that the newest part of each kind judges. They are
-    /// durable where they are, and verified here like any other.
-    pub(crate) fn lend(&self, documents: impl IntoIterator<Item = (Subject, RawDocument)>) {
+    /// Puts documents of the operator's files beside the others, at the tracks that they stand at. They are durable where
+    /// they are, and verified here like any other.
+    pub(crate) fn lend(&self, documents: impl IntoIterator<Item = Filed>) {
         let _one_at_a_time = lock(&self.writing);
-        for (subject, raw) in documents {
-            let number = Selection::Track(Track::Standard);
-            match self.place(subject, number, &raw, "files".into()) {
-                Ok((shelf, _, Placed::New)) => self.shelf.store(Arc::new(shelf)),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::debug!(%subject, code = error.code(), "a document of a file is not the newest")
-                }
+        let mut shelf = Shelf::clone(&self.shelf.load());
+        for Filed { subject, raw, tracks } in documents {
+            if let Err(error) = self.lend_one(&mut shelf, subject, &raw, &tracks) {
+                tracing::debug!(%subject, code = error.code(), "a document of a file is not used");
             }
         }
+        report_dropped(&shelf.drop_revoked());
+        self.shelf.store(Arc::new(shelf));
+    }
+
+    fn lend_one(
+        &self,
+        shelf: &mut Shelf,
+        subject: Subject,
+        raw: &RawDocument,
+        tracks: &[Track],
+    ) -> Result<(), TakeError> {
+        let document = Arc::new(self.valid(subject, raw, shelf)?);
+        let number = document.evaluation_number.map_or_else(Selection::default, Selection::Number);
+        // What came from upstream stays what it is: a file does not say that it was looked for today.
+        let known =
+            shelf.get(subject, number).filter(|known| known.document.digest == document.digest).cloned();
+        let new = || shelf::Held { document, checked: self.clock.now(), source: "files".into() };
+        let held = known.unwrap_or_else(new);
+        for selection in tracks.iter().map(|track| Selection::Track(*track)).chain([number]) {
+            let placed = shelf.put(held.clone(), selection).map_err(TakeError::Backwards);
+            // A track that moved on elsewhere says nothing against the document.
+            if !matches!(placed, Err(TakeError::Backwards(Backwards::LowerNumber { .. }))) {
+                placed?;
+            }
+        }
+        Ok(())
     }
 
     /// What is believed now.

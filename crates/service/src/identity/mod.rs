@@ -9,7 +9,6 @@ pub mod administration;
 pub(crate) mod baselines;
 mod bring;
 pub(crate) mod explain;
-pub(crate) mod files;
 mod kds;
 pub mod library;
 pub mod outcome;

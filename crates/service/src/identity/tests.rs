@@ -9,6 +9,7 @@
 mod amd;
 mod baselines;
 mod faults;
+mod lent;
 mod platforms;
 mod registration;
 mod unregistered;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use assay_collateral::document::RawDocument;
+use assay_collateral::filed::Filed;
 use assay_collateral::shelf::Backwards;
 use assay_collateral::state::State;
 use assay_collateral::subject::Track;
