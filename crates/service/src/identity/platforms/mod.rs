@@ -7,6 +7,7 @@
 //! What identifies a platform (QE ID, PPID, manifest, and the certificates, which carry the PPID) is only stored sealed, and
 //! never logged. Of a platform that merely asks, what the vendor answered is stored apart ([`learned`]).
 
+mod kept;
 mod learned;
 mod record;
 mod told;
@@ -14,7 +15,7 @@ mod unregistered;
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem::Discriminant;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use assay_collateral::pck::{PckCertificate, PckError, PckSet, PlatformId, RawTcb};
 use assay_collateral::shelf::Shelf;
@@ -26,8 +27,9 @@ use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::Tee;
 use assay_verify::{UnixTime, sha256};
 
+use kept::{KeepError, read};
 use learned::Learned;
-use record::{FORMAT, PckRecord, Record, with_question};
+use record::{Record, with_question};
 
 use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, Served, not_served};
 use super::reply::Refusal;
@@ -171,9 +173,14 @@ impl Platforms {
         if self.mode == Mode::Offline {
             return fallback.ok_or(Refusal::NoCertificate);
         }
+        let is_nameless = request.encrypted_ppid.is_none() && request.manifest.is_none();
         match self.fetch(Registration { raw_tcb: Some(raw), ..request }, Reason::Question(asker)).await {
             Ok(()) => {}
             Err(_) if fallback.is_some() => return fallback.ok_or(Refusal::NoCertificate),
+            // It registered with nothing that Intel could be asked with.
+            Err(_) if is_nameless && asked.encrypted_ppid.is_some() => {
+                return self.pass_by(asked, raw, asker).await;
+            }
             Err(NotServed::Unknown | NotServed::NotHeld) => return Err(Refusal::NoCertificate),
             Err(_) => return Err(Refusal::Passing),
         }
@@ -236,7 +243,11 @@ impl Platforms {
     pub(crate) async fn bring(self: &Arc<Self>, id: PlatformId, raw: RawPcks) -> Result<(), BringError> {
         let set = self.verify(&raw, id).and_then(|set| set.valid_at(self.clock.now()));
         let set = set.map_err(BringError::Pck)?;
-        self.keep(id, set, Some(Registration::nothing(id))).await.map_err(BringError::Store)
+        let kept = self.keep(id, set, Some(Registration::nothing(id))).await;
+        kept.map_err(|error| match error {
+            KeepError::Store(error) => BringError::Store(error),
+            KeepError::OtherPlatform => BringError::Pck(PckError::Mixed),
+        })
     }
 
     /// What is known of a platform, for explanations.
@@ -302,11 +313,11 @@ impl Platforms {
         let outdated = outdated.map_err(|error| StoreError::Io { cause: error.to_string() })??;
         let mut done: usize = 0;
         for registration in &outdated {
-            // What failed stays outdated, and is tried again with the next pass. One that Intel no longer answers for
-            // holds up nobody; where upstream is in trouble, the others would fail as well.
+            // What failed stays outdated, and is tried again with the next pass. One that Intel no longer answers for, or for
+            // which it gives nothing usable, holds up nobody; where upstream is in trouble, the others would fail as well.
             match self.fetch(registration.clone(), Reason::Refresh).await {
                 Ok(()) => done = done.saturating_add(1),
-                Err(NotServed::Passing { .. }) => break,
+                Err(NotServed::Passing { code }) if code != "upstream-bad-answer" => break,
                 Err(_) => {}
             }
         }
@@ -320,9 +331,9 @@ impl Platforms {
         let mut outdated = Vec::new();
         self.sealed.for_each(|_, text| {
             let Some(record) = read(text) else { return };
-            let Some(set) = self.set_of(&record) else { return };
             let fetched_under = record.pcks.as_ref().and_then(|pcks| pcks.evaluation);
-            if counts(set.fmspc(), fetched_under, self.evaluation(set.fmspc())) {
+            let Some(fmspc) = record.fmspc() else { return };
+            if counts(fmspc, fetched_under, self.evaluation(fmspc)) {
                 outdated.extend(record.registration());
             }
         })?;
@@ -421,21 +432,20 @@ impl Platforms {
             }
             answer => answer?,
         };
-        let not_kept = |problem: &str| {
-            tracing::error!(problem, "PCK certificates were not kept");
-            NotServed::Passing { code: "store" }
-        };
-        let before =
-            self.look_up(registration.id).await.map_err(|_| not_kept("the platform was not read"))?;
-        let is_other = |held: &Arc<PckSet>| !held.is_of_same_platform(&set);
-        if reason != Reason::Registration && before.and_then(|held| held.set).as_ref().is_some_and(is_other) {
-            tracing::warn!("certificates of another platform came for one that is known; they are not kept");
-            return Err(NotServed::Refused { code: "pck-other-platform".to_owned() });
-        }
         // Who merely asks tells nothing that is believed of a platform that is known.
         let told = (reason == Reason::Registration).then(|| registration.clone());
-        let kept = self.keep(registration.id, set, told).await;
-        kept.map_err(|error| not_kept(&error.to_string()))
+        self.keep(registration.id, set, told).await.map_err(|error| match error {
+            KeepError::OtherPlatform => {
+                tracing::warn!(
+                    "certificates of another platform came for one that is known; they are not kept"
+                );
+                NotServed::Refused { code: "pck-other-platform".to_owned() }
+            }
+            KeepError::Store(error) => {
+                tracing::error!(%error, "PCK certificates were not kept");
+                NotServed::Passing { code: "store" }
+            }
+        })
     }
 
     /// A platform's certificates from upstream, verified.
@@ -467,107 +477,6 @@ impl Platforms {
         set.incomplete = raw.incomplete;
         Ok(set)
     }
-
-    /// Keeps the certificates of a platform beside what is held of it. Those of another platform take its place.
-    async fn keep(
-        self: &Arc<Self>,
-        id: PlatformId,
-        set: PckSet,
-        told: Option<Registration>,
-    ) -> Result<(), StoreError> {
-        let before = self.look_up(id).await.map_err(|_| StoreError::Busy)?.and_then(|held| held.set);
-        let set = before.map_or_else(|| set.clone(), |before| set.clone().renewing(&before));
-        let pems: Vec<String> = set.certificates().iter().map(|pck| pck.pem.to_string()).collect();
-        let (chain, evaluation) = (set.chain.to_string(), self.evaluation(set.fmspc()));
-        let (fmspc, incomplete) = (hex::encode(set.fmspc()), set.incomplete);
-        let keep = move |record: &mut Record, now: UnixTime| {
-            if let Some(told) = &told {
-                record.learn(told);
-            }
-            (record.waiting, record.not_available) = (false, incomplete);
-            let (fmspc, certificates, chain) = (fmspc.clone(), Vec::clone(&pems), chain.clone());
-            record.pcks = Some(PckRecord { fmspc, certificates, chain, fetched: now.0, evaluation });
-        };
-        self.change(id, keep).await.map_err(|_| StoreError::Busy)
-    }
-
-    /// Changes what is stored of a platform; durable when this returns.
-    async fn change(
-        self: &Arc<Self>,
-        id: PlatformId,
-        work: impl Fn(&mut Record, UnixTime) + Send + 'static,
-    ) -> Result<(), Refusal> {
-        let platforms = Arc::clone(self);
-        let change = move || platforms.change_blocking(id, work);
-        let changed = tokio::task::spawn_blocking(change).await.map_err(|_| Refusal::Internal)?;
-        changed.map_err(|error| {
-            tracing::error!(%error, "a platform was not kept");
-            Refusal::Internal
-        })
-    }
-
-    fn change_blocking(
-        &self,
-        id: PlatformId,
-        work: impl Fn(&mut Record, UnixTime),
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        self.sealed.change(&key(id), |before| {
-            let mut record = match before {
-                None => Record::new(id, now),
-                Some(text) => read(text).ok_or(StoreError::InvalidChange {
-                    rule: "what is stored of a platform is of a format that this release knows",
-                })?,
-            };
-            work(&mut record, now);
-            serde_json::to_vec(&record)
-                .map_err(|_| StoreError::InvalidChange { rule: "a platform has a JSON form" })
-        })
-    }
-
-    /// What is known of a platform, from memory if it is what the store has.
-    async fn look_up(self: &Arc<Self>, id: PlatformId) -> Result<Option<Held>, Refusal> {
-        let platforms = Arc::clone(self);
-        let found = tokio::task::spawn_blocking(move || platforms.look_up_blocking(id)).await;
-        found.map_err(|_| Refusal::Internal)?.map_err(|error| {
-            tracing::error!(%error, "a platform was not read");
-            Refusal::Passing
-        })
-    }
-
-    fn look_up_blocking(&self, id: PlatformId) -> Result<Option<Held>, StoreError> {
-        let key = key(id);
-        let Some(head) = self.sealed.head(&key)? else { return Ok(None) };
-        let known = self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(known) = known.filter(|known| known.digest == head.digest) {
-            return Ok(Some(known));
-        }
-        let text = self.sealed.open(&head)?;
-        let Some(record) = text.and_then(|text| read(&text)) else { return Ok(None) };
-        let set = self.set_of(&record).map(Arc::new);
-        let held = Held { digest: head.digest, record: Arc::new(record), set };
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory.len() >= MAX_IN_MEMORY {
-            memory.clear();
-        }
-        memory.insert(key, held.clone());
-        Ok(Some(held))
-    }
-
-    /// The stored certificates, verified again.
-    fn set_of(&self, record: &Record) -> Option<PckSet> {
-        let pcks = record.pcks.as_ref()?;
-        let (certificates, chain) = (pcks.certificates.clone(), pcks.chain.clone());
-        let raw = RawPcks { certificates, chain, incomplete: record.not_available };
-        let refused =
-            |error: PckError| tracing::warn!(code = error.code(), "stored PCK certificates are not used");
-        self.verify(&raw, record.id()?).map_err(refused).ok()
-    }
-}
-
-/// A record, if it is one that this release knows.
-fn read(text: &[u8]) -> Option<Record> {
-    serde_json::from_slice::<Record>(text).ok().filter(|record| record.format == FORMAT)
 }
 
 /// Why certificates that were brought are not taken.

@@ -150,11 +150,15 @@ impl Record {
         Some(Registration { id: self.id()?, encrypted_ppid, manifest, raw_tcb })
     }
 
+    /// The family of its certificates.
+    pub(super) fn fmspc(&self) -> Option<[u8; 6]> {
+        let mut fmspc = [0; 6];
+        let text = &self.pcks.as_ref()?.fmspc;
+        hex::decode_to_slice(text, &mut fmspc).ok().map(|()| fmspc)
+    }
+
     pub(super) fn listed(&self) -> Option<Listed> {
-        let fmspc = self.pcks.as_ref().and_then(|pcks| {
-            let mut fmspc = [0; 6];
-            hex::decode_to_slice(&pcks.fmspc, &mut fmspc).ok().map(|()| fmspc)
-        });
+        let fmspc = self.fmspc();
         let (waiting, not_available) = (self.waiting, self.not_available);
         Some(Listed { registration: self.registration()?, fmspc, waiting, not_available })
     }
@@ -164,6 +168,6 @@ impl Record {
 pub(super) fn with_question(record: &Record, asked: &Registration) -> Registration {
     let stored = record.registration();
     let (ppid, manifest) = stored.map_or((None, None), |stored| (stored.encrypted_ppid, stored.manifest));
-    // What it registered with counts: who asks may be anybody.
-    Registration { encrypted_ppid: ppid.or_else(|| asked.encrypted_ppid.clone()), manifest, ..asked.clone() }
+    // What it registered with counts, and only that: who asks may be anybody.
+    Registration { encrypted_ppid: ppid, manifest, ..asked.clone() }
 }

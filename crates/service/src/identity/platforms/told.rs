@@ -8,8 +8,9 @@ use assay_collateral::upstream::RawPcks;
 use assay_store::StoreError;
 
 use super::super::reply::Refusal;
+use super::Platforms;
+use super::kept::read;
 use super::record::Record;
-use super::{Platforms, read};
 
 impl Platforms {
     /// Keeps a manifest with the platform of this PPID, as Intel named it; durable when this returns. Whoever sent it may say

@@ -153,3 +153,41 @@ async fn what_was_learned_is_sealed() {
         }
     }
 }
+
+/// It registered with nothing that Intel could be asked with; what comes for a stranger's PPID is his own affair.
+#[tokio::test]
+async fn a_stranger_fills_no_platform_that_registered() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    let id = PlatformId { qe_id: QE_ID, pce_id: [0; 2] };
+    let bare = Registration { id, encrypted_ppid: None, manifest: None, ..registration(TcbStatus::UpToDate) };
+    assert!(identity.platforms.register(bare).await.is_err(), "nobody can be asked about it");
+    world.answers(QE_ID, 12, Ok(world.others()));
+    assert_eq!(get(&identity, &asks(QE_ID, 12)).await.status, 200, "for who asks");
+    let known = identity.platforms.known(id).await.unwrap().unwrap();
+    assert!(known.waiting && known.set.is_none(), "nothing of it is believed");
+}
+
+/// One platform whose answer cannot be used does not keep the others from being renewed.
+#[tokio::test]
+async fn a_refresh_goes_on_after_an_answer_that_cannot_be_used() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    let pcks = world.pcks(&[TcbStatus::UpToDate]);
+    for number in 1..=4_u8 {
+        world.answers([number; 16], number, Ok(pcks.clone()));
+        let id = PlatformId { qe_id: [number; 16], pce_id: [0; 2] };
+        let asked = registration(TcbStatus::UpToDate);
+        let asked = Registration { id, encrypted_ppid: Some(vec![number; 384]), manifest: None, ..asked };
+        identity.platforms.register(asked).await.unwrap();
+    }
+    for number in [2, 3] {
+        world.answers(
+            [number; 16],
+            number,
+            Err(UpstreamError::BadAnswer { problem: "not a list".to_owned() }),
+        );
+    }
+    let refreshed = identity.platforms.refresh_all(None).await.unwrap();
+    assert_eq!((refreshed.wanted, refreshed.done), (4, 2));
+}
