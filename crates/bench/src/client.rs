@@ -79,12 +79,21 @@ impl Connection {
         path: &str,
         body: Bytes,
     ) -> Result<Response<Bytes>, Failure> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, &self.host)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
+        self.answer_to(method, path, None, body).await
+    }
+
+    /// The whole answer to a request that may have one more header.
+    pub(crate) async fn answer_to(
+        &mut self,
+        method: Method,
+        path: &str,
+        more: Option<(&str, &str)>,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Failure> {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let request = more.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request = request.body(Full::new(body))?;
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
         Ok(Response::from_parts(head, body.collect().await?.to_bytes()))

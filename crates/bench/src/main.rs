@@ -16,6 +16,7 @@ mod collateral;
 mod floor;
 mod load;
 mod measure;
+mod platforms;
 mod policy;
 mod report;
 mod samples;
@@ -126,7 +127,7 @@ struct Group {
     run: fn(&Arguments, &Table) -> Result<Vec<Row>, Failure>,
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     Group {
         title: "quote verification",
         cases: &verify::CASES,
@@ -146,6 +147,7 @@ const GROUPS: [Group; 7] = [
     Group { title: "tokens", cases: &token::CASES, run: |arguments, _| token::rows(arguments.plan()) },
     Group { title: "the service", cases: &service::CASES, run: service_rows },
     Group { title: "the hardware identity service", cases: &collateral::CASES, run: collateral_rows },
+    Group { title: "a hundred thousand platforms", cases: &platforms::CASES, run: platform_rows },
 ];
 
 fn service_rows(arguments: &Arguments, table: &Table) -> Result<Vec<Row>, Failure> {
@@ -156,6 +158,15 @@ fn service_rows(arguments: &Arguments, table: &Table) -> Result<Vec<Row>, Failur
 fn collateral_rows(arguments: &Arguments, _: &Table) -> Result<Vec<Row>, Failure> {
     let Some(program) = program(arguments)? else { return Ok(Vec::new()) };
     collateral::rows(arguments.plan(), &program)
+}
+
+fn platform_rows(arguments: &Arguments, _: &Table) -> Result<Vec<Row>, Failure> {
+    if arguments.quick {
+        note("SKIPPED: --quick brings no hundred thousand platforms")?;
+        return Ok(Vec::new());
+    }
+    let Some(program) = program(arguments)? else { return Ok(Vec::new()) };
+    platforms::rows(&program)
 }
 
 /// The program to measure as a service, if it is to be measured.

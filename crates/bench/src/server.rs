@@ -42,15 +42,24 @@ impl Server {
         folder: &Path,
         algorithm: Option<Algorithm>,
     ) -> Result<Self, Failure> {
+        let algorithm = algorithm
+            .map(|algorithm| ("ASSAY_DEFAULT_PROVIDER_SIGNING_ALGORITHM", algorithm.as_str().to_owned()));
+        Self::start_with(program, folder, algorithm.as_slice()).await
+    }
+
+    /// The same with settings of one's own, as variables of the environment.
+    pub(crate) async fn start_with(
+        program: &Path,
+        folder: &Path,
+        settings: &[(&str, String)],
+    ) -> Result<Self, Failure> {
         let address = free_address()?;
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ASSAY_"))
         {
             command.env_remove(name);
         }
-        if let Some(algorithm) = algorithm {
-            command.env("ASSAY_DEFAULT_PROVIDER_SIGNING_ALGORITHM", algorithm.as_str());
-        }
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         // All requests come from one address here, as fast as they can be answered.
         command.env("ASSAY_LIMITS_REQUESTS_PER_SECOND_PER_SOURCE", "1000000");
         command.env("ASSAY_LIMITS_BURST", "1000000");
@@ -123,7 +132,7 @@ fn stop(child: &mut Child) {
 }
 
 /// An address that was free a moment ago.
-fn free_address() -> Result<SocketAddr, Failure> {
+pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

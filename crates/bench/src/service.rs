@@ -252,7 +252,7 @@ async fn starts(plan: Plan, program: &Path) -> Result<[Row; 3], Failure> {
     clippy::disallowed_methods,
     reason = "a running service judges by the real time, so evidence for it must have it"
 )]
-fn now() -> Result<i64, Failure> {
+pub(crate) fn now() -> Result<i64, Failure> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(i64::try_from(since.as_secs())?)
 }
