@@ -191,7 +191,10 @@ pub fn judge(input: &JudgeInput<'_>) -> Result<Verdict, Refusal> {
     // Nothing outlives this judgement; within it, a chain that quote and collateral share is verified once.
     let cache = ChainCache::new(8);
     let parsed = Parsed::of(input.kind, input.evidence, input.beside);
-    let evidence = parsed.open(input.anchors, &cache);
+    let mut evidence = parsed.open(input.anchors, &cache);
+    if let JudgeSnp::Service { held, .. } = input.snp {
+        evidence.look_up(held, input.anchors, &cache);
+    }
     let judged_with = JudgedWith::find(&evidence, input, &cache);
     let binding = input.binding();
     let endorsed = judged_with.endorsed(input.snp.trust());

@@ -9,6 +9,7 @@
 mod amd;
 mod baselines;
 mod platforms;
+mod quotes;
 mod registration;
 
 use std::collections::HashMap;

@@ -8,6 +8,7 @@
 //! never logged. Nothing of a platform is stored for who merely asks, unless the vendor answered with its genuine
 //! certificates.
 
+mod quotes;
 mod record;
 mod told;
 
@@ -38,6 +39,7 @@ const LABEL: &[u8] = b"assay platform name v1\0";
 /// Platforms held in memory, at about 30 KiB each with all their certificates; the others are in the store.
 const MAX_IN_MEMORY: usize = 2048;
 
+pub(crate) use quotes::PckChains;
 pub use record::{Listed, Registration};
 
 type Key = [u8; 32];
