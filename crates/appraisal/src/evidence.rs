@@ -76,7 +76,7 @@ pub(crate) enum Parsed<'a> {
 pub struct Beside<'a> {
     /// The VEK certificate: DER, or PEM whose first certificate it is.
     pub vek: Option<&'a [u8]>,
-    /// The certificates above it: DER or PEM.
+    /// The certificates above it: DER or PEM. Of Intel's: PCK certificate, authority and root, PEM.
     pub chain: Option<&'a [u8]>,
 }
 
@@ -191,6 +191,13 @@ impl Opened<'_> {
         let texts: Vec<&[u8]> = chains.iter().map(|chain| chain.as_bytes()).collect();
         let taken = opened.look_up(&texts, anchors, cache)?;
         (taken < chains.len()).then(|| LookedUpPck::new(chains.swap_remove(taken)))
+    }
+
+    /// Takes the PCK certificate chain that came beside a quote that carries none.
+    pub(crate) fn take_chain(&mut self, chain: &[u8], anchors: &TrustAnchors, cache: &ChainCache) {
+        if let Self::Sgx(opened) = self {
+            opened.look_up(&[chain], anchors, cache);
+        }
     }
 
     /// The data that evidence of this kind carries and binds by itself.

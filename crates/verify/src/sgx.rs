@@ -264,10 +264,10 @@ fn pck_of(
     anchors: &TrustAnchors,
     cache: &ChainCache,
 ) -> Result<Arc<VerifiedPck>, Vec<ChainFailure>> {
-    match (&quote.certification, quote.named_platform()) {
-        (CertificationData::PckChain(pem), _) => verified_chain(pem, anchors, cache),
-        (_, Some(Err(error))) => Err(vec![(&intel::PCK_CHAIN, VerifyError::Parse(error))]),
-        (other, _) => {
+    match &quote.certification {
+        CertificationData::PckChain(pem) => verified_chain(pem, anchors, cache),
+        // Whoever judges may look it up, and gives it to [`Opened::look_up`].
+        other => {
             let found = other.type_number();
             Err(vec![(&intel::PCK_CHAIN, VerifyError::CertificationData { found })])
         }
