@@ -96,8 +96,9 @@ pub fn appraise(
         Err(refusal) => return record.refused(refusal),
     };
     let parsed = Parsed::of(kind, &request.evidence, Beside::default());
-    let evidence = parsed.open(verifier.anchors, verifier.cache);
-    let endorsements = find(&evidence, verifier);
+    let mut evidence = parsed.open(verifier.anchors, verifier.cache);
+    let pck = evidence.look_up(verifier.collateral, verifier.anchors, verifier.cache);
+    let endorsements = find(&evidence, verifier).with_pck(pck);
     let verified = verify(&evidence, &endorsements, request, verifier, moment.now);
     let record = record.verified(verified.report, verified.tcb, endorsements);
     let Some(claims) = verified.claims else { return record.not_genuine() };

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::baseline::Shortfall;
 use crate::claims::{sgx_attached, sgx_incoming, sgx_service_claims, snp_incoming, snp_service_claims};
 use crate::request::Attached;
-use crate::{AttestationType, Baseline, Freshness, Refusal, SnpTrust};
+use crate::{AttestationType, Baseline, CollateralSource, Freshness, LookedUpPck, Refusal, SnpTrust};
 
 /// What evidence is, for verification. Several kinds may be attested under one type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,7 +76,7 @@ pub(crate) enum Parsed<'a> {
 pub struct Beside<'a> {
     /// The VEK certificate: DER, or PEM whose first certificate it is.
     pub vek: Option<&'a [u8]>,
-    /// The certificates above it: DER or PEM.
+    /// The certificates above it: DER or PEM. Of Intel's: PCK certificate, authority and root, PEM.
     pub chain: Option<&'a [u8]>,
 }
 
@@ -176,6 +176,27 @@ impl Opened<'_> {
             Self::Snp(opened, _) => Wanted::Amd(opened.wanted_vek()),
             Self::Hcl(opened, _) => Wanted::Amd(opened.wanted_vek()),
             Self::Unreadable(..) => Wanted::Nothing,
+        }
+    }
+
+    /// Looks up the PCK certificate of a quote that carries none. What the source has is verified like one that came along.
+    pub(crate) fn look_up(
+        &mut self,
+        source: &dyn CollateralSource,
+        anchors: &TrustAnchors,
+        cache: &ChainCache,
+    ) -> Option<LookedUpPck> {
+        let Self::Sgx(opened) = self else { return None };
+        let mut chains = source.find_pcks(&opened.wanted_pck()?);
+        let texts: Vec<&[u8]> = chains.iter().map(|chain| chain.as_bytes()).collect();
+        let taken = opened.look_up(&texts, anchors, cache)?;
+        (taken < chains.len()).then(|| LookedUpPck::new(chains.swap_remove(taken)))
+    }
+
+    /// Takes the PCK certificate chain that came beside a quote that carries none.
+    pub(crate) fn take_chain(&mut self, chain: &[u8], anchors: &TrustAnchors, cache: &ChainCache) {
+        if let Self::Sgx(opened) = self {
+            opened.look_up(&[chain], anchors, cache);
         }
     }
 

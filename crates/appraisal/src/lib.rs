@@ -26,7 +26,9 @@ pub mod verdict;
 
 pub use appraise::{Appraisal, ChallengeCheck, Moment, Provider, Verifier, appraise};
 pub use baseline::{AZURE_DEFAULT, Baseline, KNOWN_BASELINES, SnpBaseline, SnpMinimum};
-pub use endorsements::{AmdEndorsements, CollateralSource, Endorsements, RawAmd, RawEndorsements};
+pub use endorsements::{
+    AmdEndorsements, CollateralSource, Endorsements, LookedUpPck, RawAmd, RawEndorsements, RawIntelWithPck,
+};
 pub use evidence::{Beside, EvidenceKind};
 pub use freshness::Freshness;
 pub use policy::{ActivePolicy, default_policy, policy_hash};

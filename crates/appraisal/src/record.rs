@@ -8,6 +8,7 @@ use assay_policy::RuleRef;
 use assay_verify::cache::ChainCache;
 use assay_verify::claims::TcbVerdict;
 use assay_verify::intel::{Collateral, PlatformKey};
+use assay_verify::sgx::PckKey;
 use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 use assay_verify::{Report, TrustAnchors, UnixTime, sha256};
 use serde::{Deserialize, Serialize};
@@ -313,6 +314,8 @@ pub struct ReplayInputs<'a> {
     pub endorsements: Option<&'a RawEndorsements>,
     /// The VEK certificate, DER, if the service held it: a record names it by its digest only.
     pub vek: Option<&'a [u8]>,
+    /// The PCK certificate chain, PEM, if the quote carried none: a record names it by its digest only.
+    pub pck: Option<&'a str>,
     /// The roots that are believed.
     pub anchors: &'a TrustAnchors,
 }
@@ -420,7 +423,7 @@ struct Replayed {
 
 impl Replayed {
     fn new(record: &DecisionRecord, inputs: &ReplayInputs<'_>) -> Self {
-        let endorsements = inputs.endorsements.map(|raw| raw.verify(inputs.vek, inputs.anchors));
+        let endorsements = inputs.endorsements.map(|raw| raw.verify(inputs.vek, inputs.pck, inputs.anchors));
         Self {
             endorsements: endorsements.unwrap_or(Endorsements::None),
             challenge_was_genuine: record.freshness == Some(Freshness::Challenge),
@@ -431,6 +434,10 @@ impl Replayed {
 impl CollateralSource for Replayed {
     fn find(&self, _platform: &PlatformKey) -> Option<Arc<Collateral>> {
         self.endorsements.intel().cloned()
+    }
+
+    fn find_pcks(&self, _key: &PckKey) -> Vec<Arc<str>> {
+        self.endorsements.pck().map(|pck| Arc::clone(&pck.chain)).into_iter().collect()
     }
 
     fn find_veks(&self, _key: &VekKey) -> Vec<VekCertificate> {

@@ -42,7 +42,7 @@ pub struct JudgeInput<'a> {
     pub kind: EvidenceKind,
     /// The evidence.
     pub evidence: &'a [u8],
-    /// Certificates beside it; SEV-SNP only.
+    /// Certificates beside it; of Intel's evidence the PCK certificate chain, for a quote that carries none.
     pub beside: Beside<'a>,
     /// The data whose hash the report data must be.
     pub runtime_data: Option<&'a [u8]>,
@@ -191,7 +191,12 @@ pub fn judge(input: &JudgeInput<'_>) -> Result<Verdict, Refusal> {
     // Nothing outlives this judgement; within it, a chain that quote and collateral share is verified once.
     let cache = ChainCache::new(8);
     let parsed = Parsed::of(input.kind, input.evidence, input.beside);
-    let evidence = parsed.open(input.anchors, &cache);
+    let mut evidence = parsed.open(input.anchors, &cache);
+    match (input.snp, input.beside.chain) {
+        (JudgeSnp::Service { held, .. }, _) => drop(evidence.look_up(held, input.anchors, &cache)),
+        (JudgeSnp::Offline { .. }, Some(chain)) => evidence.take_chain(chain, input.anchors, &cache),
+        (JudgeSnp::Offline { .. }, None) => {}
+    }
     let judged_with = JudgedWith::find(&evidence, input, &cache);
     let binding = input.binding();
     let endorsed = judged_with.endorsed(input.snp.trust());

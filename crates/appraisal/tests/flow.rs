@@ -136,6 +136,7 @@ impl Rig {
                 policy_signer: None,
                 endorsements: endorsements.as_ref(),
                 vek: None,
+                pck: None,
                 anchors: &self.anchors,
             },
         )

@@ -267,6 +267,7 @@ fn a_certificate_that_is_held_stands_in_for_one_that_did_not_come() {
                 policy_signer: None,
                 endorsements,
                 vek,
+                pck: None,
                 anchors: &rig.anchors,
             },
         )

@@ -257,6 +257,70 @@ fn an_upstream_in_trouble_does_not_stand_before_the_next() {
     assert_eq!(world.asked(PLATFORM), 4);
 }
 
+/// The chain in a header, as Intel's client decodes it.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        decoded.extend(hex::decode(&part[..2]).unwrap());
+        decoded.extend(part[2..].bytes());
+    }
+    decoded
+}
+
+#[test]
+fn a_quote_without_certificate_is_attested_replayed_and_verified_with_that_of_its_platform() {
+    let folder = TempDir::new().unwrap();
+    let made = run_in(folder.path(), "simulate sgx --defect certification-ppid-rsa-3072 --data d --out e");
+    assert_eq!(made.code, 0, "{made:?}");
+    let world = World::start(folder, &[], &[]);
+    let quote = std::fs::read(world.service.path("e/evidence.bin")).unwrap();
+    let data = &quote[quote.len() - 404..];
+    let part = |range: std::ops::Range<usize>| hex::encode_upper(&data[range]);
+    let (ppid, cpu_svn, pce_svn, pce_id) = (part(0..384), part(384..400), part(400..402), part(402..404));
+    let qe_id = hex::encode_upper(&quote[28..44]);
+    let request: Value =
+        serde_json::from_slice(&std::fs::read(world.service.path("e/request.json")).unwrap()).unwrap();
+    let attest = || world.service.post("/attest/SgxEnclave?api-version=2022-08-01", &request);
+    assert_eq!(attest().status, 400, "nobody registered the platform");
+    let platform =
+        json!({"qe_id": qe_id, "pce_id": pce_id, "cpu_svn": cpu_svn, "pce_svn": pce_svn, "enc_ppid": ppid});
+    let json = [("user-token", "user"), ("content-type", "application/json")];
+    let registered = world.post("/sgx/certification/v4/platforms", &json, platform.to_string().as_bytes());
+    assert_eq!(registered.status, 200, "{}", String::from_utf8_lossy(&registered.body));
+    let attested = attest();
+    assert_eq!(attested.status, 200, "{}", String::from_utf8_lossy(&attested.body));
+
+    // What the service gives nodes is what an auditor needs.
+    let query = format!("qeid={qe_id}&cpusvn={cpu_svn}&pcesvn={pce_svn}&pceid={pce_id}");
+    let pck = world.service.get(&format!("/sgx/certification/v4/pckcert?{query}"));
+    let chain = decoded(header(&pck, "sgx-pck-certificate-issuer-chain").unwrap());
+    std::fs::write(world.service.path("pck.pem"), [&pck.body[..], &chain].concat()).unwrap();
+    let verify = "verify sgx e/evidence.bin --collateral e/collateral.json --data d --format json";
+    let refused = world.service.run(verify);
+    assert_eq!(
+        (refused.code, &refused.json()["error"]["code"]),
+        (1, &json!("certification-data-unsupported"))
+    );
+    let judged = world.service.run(&format!("{verify} --chain pck.pem"));
+    assert_eq!((judged.code, &judged.json()["outcome"]), (0, &json!("genuine")), "{judged:?}");
+
+    let token: Value = serde_json::from_slice(&attested.body).unwrap();
+    let claims = token["token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: Value =
+        serde_json::from_slice(&assay_token::base64url::decode_strict(claims).unwrap()).unwrap();
+    let id = claims["jti"].as_str().unwrap();
+    world.service.done(&format!("audit export {id} --out decision --data d"));
+    let kept = std::fs::read_to_string(world.service.path("decision/collateral.json")).unwrap();
+    assert!(kept.contains("pck_sha256"), "the certificate names the platform: {kept:.200}");
+    let replay = "audit replay decision --request e/request.json --trust-data d --format json";
+    assert_eq!(world.service.run(replay).code, 2, "the certificate is missing");
+    let replayed = world.service.run(&format!("{replay} --pck pck.pem"));
+    assert_eq!((replayed.code, &replayed.json()["same"]), (0, &json!(true)), "{replayed:?}");
+    let log = world.log().to_uppercase();
+    assert!(!log.contains(&qe_id) && !log.contains(&ppid[..32]));
+}
+
 #[test]
 fn offline_says_what_to_do() {
     let folder = TempDir::new().unwrap();

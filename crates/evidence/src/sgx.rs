@@ -229,6 +229,45 @@ pub enum CertificationData<'a> {
     PlatformManifest(&'a [u8]),
 }
 
+/// What certification data of the types 1 to 3 say (appendix A.4, table "Certification Data"). Nobody signs it.
+pub struct NamedPlatform<'a> {
+    /// The processor.
+    pub ppid: Ppid<'a>,
+    /// The TCB under which the quoting enclave's key was certified.
+    pub cpu_svn: [u8; 16],
+    /// Likewise.
+    pub pce_svn: u16,
+    /// The provisioning certification enclave, in the order of its bytes in memory.
+    pub pce_id: [u8; 2],
+}
+
+/// A platform provisioning id.
+pub enum Ppid<'a> {
+    /// As it is.
+    Clear(&'a [u8; 16]),
+    /// Encrypted with RSA for Intel.
+    Encrypted(&'a [u8]),
+}
+
+impl<'a> NamedPlatform<'a> {
+    fn read(kind: u16, data: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(data);
+        let ppid = match kind {
+            1 => Ppid::Clear(cursor.array("PPID")?),
+            2 => Ppid::Encrypted(cursor.slice(256, "PPID")?),
+            _ => Ppid::Encrypted(cursor.slice(384, "PPID")?),
+        };
+        let cpu_svn = *cursor.array("CPUSVN")?;
+        let pce_svn = cursor.u16("PCESVN")?;
+        let pce_id = *cursor.array("PCE id")?;
+        if cursor.offset() != data.len() {
+            let expected = LengthRule::Exactly(cursor.offset());
+            return Err(ParseError::BadLength { field: "certification data", found: data.len(), expected });
+        }
+        Ok(Self { ppid, cpu_svn, pce_svn, pce_id })
+    }
+}
+
 impl CertificationData<'_> {
     /// The type number of the format.
     #[must_use]
@@ -243,6 +282,18 @@ impl CertificationData<'_> {
 }
 
 impl<'a> Quote<'a> {
+    /// What stands in the place of a PCK certificate; `None` where the certification data are of another type.
+    ///
+    /// # Errors
+    /// The data do not have the length of their type.
+    #[must_use]
+    pub fn named_platform(&self) -> Option<Result<NamedPlatform<'a>, ParseError>> {
+        match self.certification {
+            CertificationData::PlatformId { kind, data } => Some(NamedPlatform::read(kind, data)),
+            _ => None,
+        }
+    }
+
     /// Reads a quote. All-zero padding after it is accepted (guest interfaces return buffers of a fixed size).
     ///
     /// # Errors

@@ -214,6 +214,9 @@ async fn append(
 fn judged<'a>(app: &App, endorsements: &'a Endorsements) -> Option<Judged<'a>> {
     match endorsements {
         Endorsements::Intel(_) => crate::endorsements::raw(app, endorsements).map(Judged::Intel),
+        Endorsements::IntelWithPck(pck, _) => {
+            Some(Judged::IntelWithPck(pck.digest, crate::endorsements::raw(app, endorsements)))
+        }
         Endorsements::Amd(amd) => endorsements.digest().map(|_| Judged::Amd(amd)),
         Endorsements::None => None,
     }

@@ -14,7 +14,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_appraisal::{AmdEndorsements, DecisionRecord, RawEndorsements};
+use assay_appraisal::{AmdEndorsements, DecisionRecord, RawEndorsements, RawIntelWithPck};
 use assay_store::{
     ChainName, Change, ChangeId, Digest, NewRecord, Receipt, Record, RecordId, Store, StoreError,
     VerifiedChain, catalog,
@@ -61,6 +61,8 @@ pub(crate) struct Materials<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Judged<'a> {
     Intel(Arc<RawCollateral>),
+    /// With the name of a PCK certificate that did not come with the quote.
+    IntelWithPck([u8; 32], Option<Arc<RawCollateral>>),
     Amd(&'a AmdEndorsements),
 }
 
@@ -68,6 +70,10 @@ impl Judged<'_> {
     fn to_raw(&self) -> RawEndorsements {
         match self {
             Self::Intel(raw) => RawEndorsements::Intel(Arc::clone(raw)),
+            Self::IntelWithPck(pck, raw) => RawEndorsements::IntelWithPck(RawIntelWithPck {
+                pck_sha256: hex::encode(pck),
+                collateral: raw.clone(),
+            }),
             Self::Amd(amd) => RawEndorsements::Amd(amd.to_raw()),
         }
     }

@@ -7,10 +7,12 @@ use assay_appraisal::{CollateralSource, Endorsements};
 use assay_collateral::subject::Selection;
 use assay_verify::UnixTime;
 use assay_verify::intel::{Collateral, PlatformKey, RawCollateral};
+use assay_verify::sgx::PckKey;
 use assay_verify::snp::{AmdCrl, VekCertificate, VekKey};
 
 use crate::app::App;
 use crate::identity::library::NotServed;
+use crate::identity::platforms::PckChains;
 use crate::upstream::Asker;
 
 /// What an appraisal needed and nobody here has.
@@ -20,6 +22,8 @@ pub(crate) enum Missing {
     Intel(PlatformKey, Selection),
     /// The certificate of a chip.
     Vek(Box<VekKey>),
+    /// The certificate of a platform, for a quote that carries none.
+    Pck(Box<PckKey>),
 }
 
 /// Every source for one appraisal; remembers what none of them had.
@@ -66,6 +70,15 @@ impl CollateralSource for Sources<'_> {
             self.miss(Missing::Intel(*platform, self.selection));
         }
         best
+    }
+
+    fn find_pcks(&self, key: &PckKey) -> Vec<Arc<str>> {
+        let PckChains { chains, exact } = self.app.identity.platforms.chains_for(key);
+        // Without one for exactly this TCB a newer list of the platform's may have it.
+        if !exact {
+            self.miss(Missing::Pck(Box::new(*key)));
+        }
+        chains
     }
 
     fn find_veks(&self, key: &VekKey) -> Vec<VekCertificate> {
@@ -122,6 +135,7 @@ pub(crate) async fn bring(app: &App, missing: &Missing, asker: Asker) -> Brought
     let brought = match missing {
         Missing::Intel(platform, selection) => app.identity.bring_set(platform, *selection, asker).await,
         Missing::Vek(key) => app.identity.veks.get_for(key, asker).await.map(drop),
+        Missing::Pck(key) => app.identity.platforms.bring_for(key, asker).await,
     };
     match brought {
         Ok(()) => Brought::Here,

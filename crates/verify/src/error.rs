@@ -109,6 +109,12 @@ pub enum VerifyError {
         /// The type found.
         found: u16,
     },
+    /// The PCK certificate that was looked up is of another platform than the quote names.
+    #[error("the PCK certificate is of another platform than the quote names")]
+    PckOtherPlatform,
+    /// The PCK certificate that was looked up is for a TCB that the platform had not reached.
+    #[error("the PCK certificate is for a higher TCB than the quote names")]
+    PckOtherTcb,
     /// A certificate cannot be read.
     #[error("the {role} certificate cannot be read: {problem}")]
     CertificateMalformed {
@@ -352,6 +358,8 @@ impl VerifyError {
             Self::QeVendor { .. } => "qe-vendor",
             Self::ReservedNotZero { .. } => "reserved-not-zero",
             Self::CertificationData { .. } => "certification-data-unsupported",
+            Self::PckOtherPlatform => "pck-other-platform",
+            Self::PckOtherTcb => "pck-other-tcb",
             Self::CertificateMalformed { .. } => "certificate-malformed",
             Self::ChainMalformed { .. } => "chain-malformed",
             Self::ChainLength { .. } => "chain-length",
@@ -401,7 +409,10 @@ impl VerifyError {
             Self::Hcl(error) => error.help(),
             Self::Uvm(error) => error.help(),
             Self::CertificationData { .. } => {
-                "let the quoting library fetch the PCK certificate, so that the quote carries type 5"
+                "let the quoting library fetch the PCK certificate, so that the quote carries type 5, or register the platform"
+            }
+            Self::PckOtherPlatform | Self::PckOtherTcb => {
+                "register the platform anew, so that its certificates are those of what it runs"
             }
             Self::UntrustedRoot { .. } => {
                 "only the vendors' pinned roots are trusted; simulated evidence needs a service started with --dev on its folder"

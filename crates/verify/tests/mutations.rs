@@ -1,6 +1,14 @@
 //! Must-reject cases: each way to break a good sample, and exactly the errors it must give.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
 
+use assay_evidence::sgx::{CertificationData, Quote};
 use assay_silicon::intel::{
     Ca, CollateralSpec, Defect, Intel, Kss, PlatformSpec, QuoteSpec, Sample, TcbStatus,
 };
@@ -262,6 +270,177 @@ fn every_status_of_the_platform_is_reported_and_only_revoked_is_an_error() {
         assert_eq!(codes(&verification), *expected, "{status}");
         if let Some(claims) = verification.claims {
             assert_eq!(claims.tcb.status.as_str(), status.name());
+        }
+    }
+}
+
+const PPID: [u8; 16] = [7; 16];
+
+/// The quote as it would be with certification data of another type, and the chain that it carried.
+fn without_chain(quote: &[u8], kind: u16, platform: &PlatformSpec) -> Option<(Vec<u8>, Vec<u8>)> {
+    let CertificationData::PckChain(chain) = Quote::parse(quote).ok()?.certification else { return None };
+    let ppid = match kind {
+        1 => PPID.to_vec(),
+        2 => vec![0xe1; 256],
+        _ => vec![0xe2; 384],
+    };
+    let tcb = [&platform.cpu_svn_components[..], &platform.pce_svn.to_le_bytes(), &platform.pce_id].concat();
+    let data = [ppid, tcb].concat();
+    Some((with_certification(quote, kind, &data), chain.to_vec()))
+}
+
+fn with_certification(quote: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+    let auth_data = usize::from(u16::from_le_bytes([quote[1012], quote[1013]]));
+    let length = u32::try_from(data.len()).unwrap();
+    let mut quote = [&quote[..1014 + auth_data], &kind.to_le_bytes(), &length.to_le_bytes(), data].concat();
+    let length = u32::try_from(quote.len() - 436).unwrap();
+    quote[432..436].copy_from_slice(&length.to_le_bytes());
+    quote
+}
+
+/// Judges a quote with chains that somebody looked up, or none.
+fn verify_with(
+    intel: &Intel,
+    sample: &Sample,
+    chains: &[Vec<u8>],
+    now: i64,
+) -> (Verification, Option<usize>) {
+    let anchors = TrustAnchors::vendor().with_intel_root(intel.root_public_key(), AnchorOrigin::Simulated);
+    let cache = ChainCache::default();
+    let raw: RawCollateral =
+        serde_json::from_value(serde_json::to_value(&sample.collateral).unwrap()).unwrap();
+    let collateral = Collateral::verify(&raw, &anchors);
+    let context = Context { anchors: &anchors, now: UnixTime(now), cache: &cache };
+    let mut opened = Opened::new(&sample.quote, Format::Quote, &anchors, &cache);
+    let taken = opened.look_up(chains, &anchors, &cache);
+    (opened.verify(CollateralInput::Fresh(&collateral), &Binding::default(), &context), taken)
+}
+
+fn named() -> PlatformSpec {
+    PlatformSpec { ppid: Some(PPID), ..PlatformSpec::default() }
+}
+
+/// Whatever is wrong with a quote is wrong with it however its chain came.
+#[test]
+fn a_chain_that_is_looked_up_is_judged_as_one_in_the_quote() {
+    let intel = Intel::generate(NOW).unwrap();
+    let (platform, quote) = (named(), QuoteSpec::default());
+    let collateral = CollateralSpec::for_platform(&platform);
+    let mut judged = 0;
+    for kind in 1..=3 {
+        let good = intel.sample(&platform, &quote, &collateral, NOW).unwrap();
+        let (bytes, chain) = without_chain(&good.quote, kind, &platform).unwrap();
+        let good = Sample { quote: bytes, ..good };
+        let (verification, taken) = verify_with(&intel, &good, std::slice::from_ref(&chain), NOW);
+        assert_eq!((codes(&verification), taken), (vec![], Some(0)), "{kind}");
+        assert!(verification.claims.is_some());
+        let (without, taken) = verify_with(&intel, &good, &[], NOW);
+        assert_eq!((codes(&without), taken), (vec!["certification-data-unsupported"], None));
+        for (defect, errors, ..) in MUTATIONS {
+            let broken = intel.broken(*defect, &platform, &quote, &collateral, NOW).unwrap();
+            let Some((bytes, chain)) = without_chain(&broken.quote, kind, &platform) else { continue };
+            let broken = Sample { quote: bytes, ..broken };
+            let (verification, _) = verify_with(&intel, &broken, &[chain], NOW);
+            assert!(verification.claims.is_none(), "{kind} {defect}");
+            assert_eq!(codes(&verification), *errors, "{kind} {defect}");
+            judged += 1;
+        }
+    }
+    assert!(judged > 3 * 60, "{judged}");
+}
+
+/// A chain that is not the quote's, and the errors that it gives where the PPID is in the clear, and where it is not.
+type Foreign = (&'static str, Vec<u8>, &'static [&'static str], &'static [&'static str]);
+
+/// Chains that are genuine, and not those of the quote.
+#[test]
+fn certificates_of_others_do_not_fit() {
+    let intel = Intel::generate(NOW).unwrap();
+    let platform = named();
+    let collateral = CollateralSpec::for_platform(&platform);
+    let sample = intel.sample(&platform, &QuoteSpec::default(), &collateral, NOW).unwrap();
+    let chain =
+        |spec: &PlatformSpec| intel.platform(spec, NOW).unwrap().pck_certificate_chain_pem().into_bytes();
+    let higher = |spec: &PlatformSpec| {
+        let mut cpu_svn_components = spec.cpu_svn_components;
+        cpu_svn_components[3] += 1;
+        PlatformSpec { cpu_svn_components, ..spec.clone() }
+    };
+    let other = PlatformSpec { ppid: Some([8; 16]), ..named() };
+    let lower = TcbStatus::OutOfDate;
+    let lower = PlatformSpec { ppid: Some(PPID), ..PlatformSpec::with_status(lower) };
+    let newer_pce = PlatformSpec { pce_svn: platform.pce_svn + 1, ..named() };
+    let cases: [Foreign; 5] = [
+        (
+            "of another platform",
+            chain(&other),
+            &["pck-other-platform", "qe-report-signature"],
+            &["qe-report-signature"],
+        ),
+        ("of a lower TCB", chain(&lower), &["qe-report-signature"], &["qe-report-signature"]),
+        (
+            "of a higher TCB",
+            chain(&higher(&platform)),
+            &["pck-other-tcb", "qe-report-signature"],
+            &["pck-other-tcb", "qe-report-signature"],
+        ),
+        (
+            "of a later PCE",
+            chain(&newer_pce),
+            &["pck-other-tcb", "qe-report-signature"],
+            &["pck-other-tcb", "qe-report-signature"],
+        ),
+        ("none at all", b"nothing".to_vec(), &["chain-malformed"], &["chain-malformed"]),
+    ];
+    for kind in 1..=3 {
+        let (bytes, own) = without_chain(&sample.quote, kind, &platform).unwrap();
+        let quote = Sample { quote: bytes, ..sample.clone() };
+        for (what, foreign, clear, encrypted) in &cases {
+            let expected = if kind == 1 { clear } else { encrypted };
+            let (refused, taken) = verify_with(&intel, &quote, std::slice::from_ref(foreign), NOW);
+            assert!(refused.claims.is_none(), "{kind} {what}");
+            assert_eq!((codes(&refused), taken), (expected.to_vec(), Some(0)), "{kind} {what}");
+            // It does not stand before the right one.
+            let (found, taken) = verify_with(&intel, &quote, &[foreign.clone(), own.clone()], NOW);
+            assert_eq!((codes(&found), taken), (vec![], Some(1)), "{kind} {what}");
+        }
+        // In a quote that carries its own, nothing is looked up.
+        let (own_chain, taken) = verify_with(&intel, &sample, &[cases[0].1.clone()], NOW);
+        assert_eq!((codes(&own_chain), taken), (vec![], None));
+    }
+}
+
+/// What the quote names must be what the certificate says, although its key signed.
+#[test]
+fn what_the_quote_names_must_fit_the_certificate() {
+    let intel = Intel::generate(NOW).unwrap();
+    let platform = named();
+    let collateral = CollateralSpec::for_platform(&platform);
+    let sample = intel.sample(&platform, &QuoteSpec::default(), &collateral, NOW).unwrap();
+    let (quote, chain) = without_chain(&sample.quote, 1, &platform).unwrap();
+    let data = quote[quote.len() - 36..].to_vec();
+    // PPID, CPUSVN, PCESVN, PCE id: a byte of each.
+    for (at, error) in
+        [(0, "pck-other-platform"), (16, "pck-other-tcb"), (32, "pck-other-tcb"), (34, "pck-other-platform")]
+    {
+        let mut data = data.clone();
+        data[at] = if at == 34 { 0xa5 } else { 0 };
+        let quote = with_certification(&sample.quote, 1, &data);
+        let (refused, _) =
+            verify_with(&intel, &Sample { quote, ..sample.clone() }, std::slice::from_ref(&chain), NOW);
+        assert_eq!(codes(&refused), [error], "{at}");
+    }
+    for kind in 1..=3 {
+        for length in [0, 35, 37, 275, 277, 403, 405] {
+            let quote = with_certification(&sample.quote, kind, &vec![0; length]);
+            let (refused, taken) =
+                verify_with(&intel, &Sample { quote, ..sample.clone() }, std::slice::from_ref(&chain), NOW);
+            let expected = vec!["certification-data-unsupported"];
+            assert_eq!(
+                (codes(&refused), taken),
+                (expected, None),
+                "{kind} {length}: what is no name names nothing"
+            );
         }
     }
 }

@@ -11,6 +11,7 @@ mod baselines;
 mod faults;
 mod lent;
 mod platforms;
+mod quotes;
 mod registration;
 mod unregistered;
 

@@ -15,6 +15,9 @@ use crate::problem::Problem;
 use crate::registry::ProviderSnapshot;
 use crate::upstream::Asker;
 
+/// What is brought for one piece of evidence: a certificate, and then the documents of its family.
+const MOST_BROUGHT: usize = 2;
+
 /// Attests, for everybody, but in the wire's first version for identified callers; TPMs only for readers, unless the
 /// provider says otherwise.
 pub(super) async fn answer(
@@ -66,10 +69,11 @@ async fn evidence(
     let caller = if draft { reader(exchange, provider).await } else { Caller::Anonymous };
     let mut attested = attempt(exchange, provider, &request, &caller).await?;
     // Upstream is waited for without keeping others from the processor; a draft is not worth the question.
-    if let (Err(_), Some(missing), false) = (&attested.token, &attested.missing, draft) {
+    for _ in 0..MOST_BROUGHT {
+        let (Err(_), Some(missing), false) = (&attested.token, &attested.missing, draft) else { break };
         match endorsements::bring(exchange.app, missing, Asker::Stranger(exchange.source)).await {
             Brought::Here => attested = attempt(exchange, provider, &request, &caller).await?,
-            Brought::Nowhere => {}
+            Brought::Nowhere => break,
             // To call the evidence refused would say that it is its fault.
             Brought::Later => return Err(not_now()),
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_appraisal::{
-    AttachedData, AttestationType, DataType, DecisionRecord, RawAmd, RawEndorsements, ReplayInputs, Request,
-    replay,
+    AttachedData, AttestationType, DataType, DecisionRecord, LookedUpPck, RawAmd, RawEndorsements,
+    RawIntelWithPck, ReplayInputs, Request, replay,
 };
 use assay_evidence::bundle;
 use assay_service::audit;
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// VEK certificate, DER or PEM, if the service took it from its own folder: the record names it by its digest only
     #[arg(long, value_name = "FILE")]
     vek: Option<PathBuf>,
+    /// PCK certificate with the chain above it, PEM, if the quote carried none: the record names it by its digest only
+    #[arg(long, value_name = "FILE")]
+    pck: Option<PathBuf>,
     /// Another root to believe: its certificate or public key, PEM or DER
     #[arg(long, value_name = "FILE")]
     trust_root: Option<PathBuf>,
@@ -51,6 +54,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
     let policy = optional(&arguments.folder.join("policy.txt"), input::read_text)?;
     let endorsements = optional(&arguments.folder.join("collateral.json"), json_file::<RawEndorsements>)?;
     let vek = vek(arguments.vek.as_deref(), endorsements.as_ref())?;
+    let pck = pck(arguments.pck.as_deref(), endorsements.as_ref())?;
     let signer = optional(&arguments.folder.join("policy-signer.json"), json_file::<Value>)?;
     let replayed = replay(
         &record,
@@ -60,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
             policy_signer: signer.as_ref(),
             endorsements: endorsements.as_ref(),
             vek: vek.as_deref(),
+            pck: pck.as_deref(),
             anchors: &anchors(arguments.trust_root.as_deref(), arguments.trust_data.as_deref())?,
         },
     );
@@ -96,6 +101,28 @@ fn vek(file: Option<&Path>, endorsements: Option<&RawEndorsements>) -> Result<Op
         return Err(Failure::new(problem));
     }
     Ok(Some(first))
+}
+
+/// The chain that the record names. Without it, nothing could be decided again.
+fn pck(file: Option<&Path>, endorsements: Option<&RawEndorsements>) -> Result<Option<String>, Failure> {
+    let Some(RawEndorsements::IntelWithPck(RawIntelWithPck { pck_sha256: named, .. })) = endorsements else {
+        return Ok(None);
+    };
+    let Some(path) = file else {
+        let failure = Failure::new(format!(
+            "the quote carried no PCK certificate, and the service had it; its name is {named}, and the record does not hold it"
+        ));
+        return Err(failure
+            .help("give it with the chain above it, `--pck FILE`: the service answers `pckcert` with both"));
+    };
+    let chain = input::read_text(path)?;
+    if hex::encode(LookedUpPck::new(chain.as_str().into()).digest) != *named {
+        let path = path.display();
+        return Err(Failure::new(format!(
+            "`{path}` is another PCK certificate chain than the record names ({named})"
+        )));
+    }
+    Ok(Some(chain))
 }
 
 /// Whether the hash of the exported record covers this very decision. Whoever noted the hash, or that of a later record,

@@ -61,7 +61,8 @@ pub(crate) struct Arguments {
     /// Certificate of the key that signed the report (VCEK or VLEK), DER or PEM; of several, the first. SEV-SNP only
     #[arg(long, value_name = "FILE")]
     vek: Option<PathBuf>,
-    /// Certificates above that key, DER or PEM; they are compared with AMD's, which are built in. SEV-SNP only
+    /// SEV-SNP: certificates above that key, DER or PEM; they are compared with AMD's, which are built in. SGX: PCK
+    /// certificate, its authority and the root, PEM, for a quote that carries none
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
     /// Revocation list of AMD, DER or PEM; without one, revocation is not checked. SEV-SNP only
@@ -156,8 +157,7 @@ impl Arguments {
     /// Intel's evidence is judged by collateral, AMD's by certificates.
     fn refuse_foreign_options(&self) -> Result<(), Failure> {
         let of_intel = [("--collateral", self.collateral.is_some())];
-        let of_amd =
-            [("--vek", self.vek.is_some()), ("--chain", self.chain.is_some()), ("--crl", self.crl.is_some())];
+        let of_amd = [("--vek", self.vek.is_some()), ("--crl", self.crl.is_some())];
         match self.kind {
             EvidenceKind::Sgx | EvidenceKind::OpenEnclave => refuse_foreign(self.kind.as_str(), AMD, &of_amd),
             EvidenceKind::Snp | EvidenceKind::AzureCvm => {

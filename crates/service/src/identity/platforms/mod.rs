@@ -9,6 +9,7 @@
 
 mod kept;
 mod learned;
+mod quotes;
 mod record;
 mod told;
 mod unregistered;
@@ -43,6 +44,7 @@ const LABEL: &[u8] = b"assay platform name v1\0";
 /// Platforms held in memory, at about 30 KiB each with all their certificates; the others are in the store.
 const MAX_IN_MEMORY: usize = 2048;
 
+pub(crate) use quotes::PckChains;
 pub use record::{Listed, Registration};
 
 type Key = [u8; 32];
