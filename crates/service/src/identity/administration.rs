@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::library::Refreshed;
+use super::operator::{self, Route};
 use super::pckcert::MAX_MANIFEST;
 use super::platforms::{Listed, Registered, Registration};
 use super::query::Query;
@@ -84,6 +85,9 @@ impl Administration {
     }
 
     async fn dispatch(&self, parts: &Parts, body: &mut Incoming, source: Source) -> Result<Reply, Refusal> {
+        if let Some(route) = Route::find(parts.uri.path(), &parts.method) {
+            return self.own(route?, parts, body, source).await;
+        }
         let path = parts.uri.path().to_ascii_lowercase();
         let rest = ["/sgx/certification/v4/", "/sgx/certification/v3/"]
             .iter()
@@ -111,6 +115,23 @@ impl Administration {
             ("platformcollateral", _) => Err(Refusal::Method("PUT")),
             ("refresh", _) => Err(Refusal::Method("GET, POST")),
             _ => Err(pcs::no_such_path()),
+        }
+    }
+
+    /// Assay's own routes.
+    async fn own(
+        &self,
+        route: Route,
+        parts: &Parts,
+        body: &mut Incoming,
+        source: Source,
+    ) -> Result<Reply, Refusal> {
+        self.check(Role::Admin, &parts.headers)?;
+        let query = Query::parse(parts.uri.query())?;
+        match route {
+            Route::Export => operator::export(&self.app, &query).await,
+            Route::Import => operator::import(&self.app, &self.read(body, source).await?).await,
+            Route::Refresh => operator::refresh(&self.app.identity, &query).await,
         }
     }
 
@@ -160,18 +181,10 @@ impl Administration {
     }
 
     async fn refresh(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
-        let identity = &self.app.identity;
-        let refreshed = match query.get("type")? {
-            None => identity.library.refresh_all().await,
-            Some("certs") => identity.platforms.refresh_all().await.map_err(|error| {
-                tracing::error!(%error, "PCK certificates were not refreshed");
-                Refusal::Internal
-            })?,
-            Some(_) => return Err(Refusal::Malformed("`type` must be `certs`, or absent.")),
-        };
-        let Refreshed { wanted, done } = refreshed;
+        let refreshed = self.app.identity.refresh_all(query.get("type")?).await?;
+        let Refreshed { wanted, done, .. } = refreshed;
         let sentence = format!("{done} of {wanted} documents or platforms were brought up to date.");
-        if done < wanted { Err(Refusal::Upstream(sentence)) } else { Ok(text(&sentence)) }
+        if refreshed.is_whole() { Ok(text(&sentence)) } else { Err(Refusal::Upstream(sentence)) }
     }
 }
 

@@ -8,16 +8,21 @@
 pub mod administration;
 pub(crate) mod baselines;
 mod bring;
+mod bundles;
 pub(crate) mod explain;
 pub(crate) mod files;
+pub(crate) mod inventory;
 mod kds;
 pub mod library;
+pub(crate) mod operator;
+pub mod options;
 pub mod outcome;
 mod pckcert;
 mod pcs;
 mod persist;
 pub mod platforms;
 mod query;
+pub mod refresh;
 mod reply;
 mod routes;
 pub(crate) mod sealed;
@@ -45,12 +50,13 @@ use crate::upstream::{Asker, Chain};
 
 use assay_token::wrap::MasterKey;
 use baselines::Baselines;
-use library::{Foundation, Library, LibraryOptions, Mode, NotServed};
+use library::{Foundation, Library, LibraryOptions, Mode, NotServed, Refreshed};
 use platforms::{Parts, Platforms};
 use reply::Refusal;
 use sets::Sets;
 use veks::Veks;
 
+pub(crate) use persist::change_id;
 pub(crate) use reply::Reply;
 pub(crate) use routes::{Asked, Path, answer, find};
 
@@ -75,11 +81,16 @@ pub struct HardwareIdentity {
     sets: Sets,
     baselines: Arc<Baselines>,
     cache: Arc<ChainCache>,
+    configured: Mode,
+    /// Held while a bundle is taken in.
+    importing: tokio::sync::Mutex<()>,
 }
 
 impl HardwareIdentity {
     pub(crate) fn new(foundation: Foundation, master: Arc<MasterKey>, options: LibraryOptions) -> Self {
         let Foundation { store, upstream, trust, cache, clock } = foundation.clone();
+        let configured = options.mode;
+        let options = LibraryOptions { mode: configured.with(&upstream), ..options };
         let mode = options.mode;
         let veks = Veks::new(
             Arc::clone(&store),
@@ -111,7 +122,19 @@ impl HardwareIdentity {
             sets: Sets::default(),
             baselines,
             cache,
+            configured,
+            importing: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// When upstreams are asked, as configured.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.configured
+    }
+
+    /// Who is asked for what is not held.
+    pub(crate) fn upstream(&self) -> &Chain {
+        &self.upstream
     }
 
     /// Whether anybody can be asked.
@@ -193,6 +216,23 @@ impl HardwareIdentity {
         };
         let parts = [Part::TcbInfo, Part::QeIdentity, Part::RootCrl, Part::PckCrl];
         parts.into_iter().any(|part| set.issued(part) < held.issued(part))
+    }
+
+    /// Asks for everything anew: for documents, or with `certs` for the certificates of every platform, as PCCS has it.
+    async fn refresh_all(&self, what: Option<&str>) -> Result<Refreshed, Refusal> {
+        match what {
+            None => {
+                let held = self.library.refresh_all().await;
+                let missing = self.missing(&self.selections_in_use());
+                let missing = missing.into_iter().map(|one| (one.subject, one.selection.unwrap_or_default()));
+                Ok(held.and(self.library.ask_for(missing.collect()).await))
+            }
+            Some("certs") => self.platforms.refresh_all().await.map_err(|error| {
+                tracing::error!(%error, "PCK certificates were not refreshed");
+                Refusal::Internal
+            }),
+            Some(_) => Err(Refusal::Malformed("`type` must be `certs`, or absent.")),
+        }
     }
 
     /// The documents of a set that was put together here.

@@ -206,6 +206,8 @@ impl Platforms {
         let id = registration.id;
         match self.fetch(registration, Asker::Own).await {
             Ok(()) => {}
+            // Files say nothing about what Intel has; somebody may bring it.
+            Err(_) if self.upstream.is_local() => return Ok(Registered::Waiting),
             Err(NotServed::Unknown) => {
                 return Err(Refusal::NotFound(
                     "The platform is registered here, and Intel has no certificates for it. Register it with Intel, with \
@@ -269,6 +271,16 @@ impl Platforms {
         })
     }
 
+    /// The certificates of every platform that has some, as they were stored.
+    pub(super) fn for_each_raw(&self, mut work: impl FnMut(PlatformId, RawPcks)) -> Result<(), StoreError> {
+        self.sealed.for_each(|_, text| {
+            let Some(record) = read(text) else { return };
+            if let (Some(id), Some(PckRecord { certificates, chain, .. })) = (record.id(), record.pcks) {
+                work(id, RawPcks { certificates, chain });
+            }
+        })
+    }
+
     /// The documents that order certificates.
     pub(super) fn shelf(&self) -> Arc<Shelf> {
         Arc::clone(&self.library.shelf())
@@ -305,7 +317,7 @@ impl Platforms {
                 Err(_) => {}
             }
         }
-        Ok(Refreshed { wanted: outdated.len(), done })
+        Ok(Refreshed { wanted: outdated.len(), done, ..Refreshed::default() })
     }
 
     fn outdated(

@@ -67,7 +67,7 @@ impl World {
 }
 
 const fn refreshed(count: usize) -> Refreshed {
-    Refreshed { wanted: count, done: count }
+    Refreshed { wanted: count, done: count, gone: 0, older: 0 }
 }
 
 /// What a node's client sends.

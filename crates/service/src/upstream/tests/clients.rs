@@ -266,7 +266,7 @@ async fn a_mirror_helps_out() {
         std::fs::write(scene.folder.path().join("ca.pem"), ca).unwrap();
         let port = mirror.server.address.port();
         config.egress.allow.push(format!("localhost:{port}").parse().unwrap());
-        build(&config, &Clock::system()).unwrap()
+        build(&config, &Clock::system(), &sequences()).unwrap()
     };
     let chain = || both("[\"URL\", \"MIRROR\"]");
     mirror.answers(Scripted::new(200, &[], DER));
@@ -297,7 +297,7 @@ async fn servers_that_cannot_be_reached_or_believed() {
     );
     let mut config = scene.config("[[collateral.upstreams]]\nkind = \"kds\"\nurl = \"URL\"\nCOMMON\n");
     config.egress.allow.clear();
-    let error = ask(&build(&config, &Clock::system()).unwrap(), &vcek(0xab)).await.unwrap_err();
+    let error = ask(&build(&config, &Clock::system(), &sequences()).unwrap(), &vcek(0xab)).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("must not be connected to") && !text.contains("abab"), "{text}");
     assert_eq!(scene.asked(), 0);
