@@ -29,6 +29,9 @@ const TOKEN: &str = "of-administrators";
 /// `printf %s of-administrators | sha512sum`
 const TOKEN_SHA512: &str = "c1878e38669b8cb6f6cbf40eb2144e87b89e2606a02f2eefd36730f6c3b618ea\
                             18590cfd223f9c3a894c3cd20fface9b7e26a281d1cfb594c90d20b678b42040";
+const USER_TOKEN: &str = "of-hosts";
+const USER_TOKEN_SHA512: &str = "0e52abb9610012b80833abd178ea2a6c6dee28c6f0049da61748f61ff242fbe2\
+                                 43c5075f72fb3d8f07192551007ef224da4e6cd2de2ea81132cb93216c244182";
 const TDX_TCB: &str = "/tdx/certification/v4/tcb?fmspc=53494D000002";
 
 /// A service with a listener for administrators, and a key for bundles whose public half it pins.
@@ -49,7 +52,7 @@ impl Operated {
         let token = TOKEN_SHA512.to_owned();
         let mut settings = vec![
             ("ASSAY_COLLATERAL_ADMINISTRATION_LISTEN", address.clone()),
-            ("ASSAY_COLLATERAL_ADMINISTRATION_USER_TOKEN_SHA512", token.clone()),
+            ("ASSAY_COLLATERAL_ADMINISTRATION_USER_TOKEN_SHA512", USER_TOKEN_SHA512.to_owned()),
             ("ASSAY_COLLATERAL_ADMINISTRATION_ADMIN_TOKEN_SHA512", token),
             ("ASSAY_COLLATERAL_ADMINISTRATION_BUNDLE_SIGNER", dir.join("key.jwk").display().to_string()),
         ];
@@ -87,7 +90,7 @@ impl Operated {
         let [ppid, pce_id, cpu_svn, pce_svn, qe_id] = fields[..5] else { panic!("{fields:?}") };
         let body = json!({"qe_id": qe_id, "pce_id": pce_id, "cpu_svn": cpu_svn, "pce_svn": pce_svn, "enc_ppid": ppid});
         let url = format!("{}/sgx/certification/v4/platforms", self.administration);
-        let headers = [("user-token", TOKEN), ("content-type", "application/json")];
+        let headers = [("user-token", USER_TOKEN), ("content-type", "application/json")];
         let client = self.service.client();
         let sent =
             served::runtime().block_on(async { client.post(&url, &headers, body.to_string().into()).await });
@@ -256,10 +259,17 @@ fn a_refresh_counts_what_came() {
         let refused = operated.service.run(&format!("collateral {line} {url}"));
         assert_eq!((refused.code, refused.stderr.contains(said)), (2, true), "{refused:?}");
     }
-    std::fs::write(operated.service.path("wrong"), "wrong").unwrap();
-    let refused = operated.service.run(&format!("collateral refresh {url} --token-file wrong"));
-    assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.stderr.contains("status 401"), "{}", refused.stderr);
+    let made = operated.administer("export --key key.pem --out good.bundle");
+    assert_eq!(made.code, 0, "{made:?}");
+    // Those who register platforms administer nothing.
+    for wrong in ["wrong", USER_TOKEN] {
+        std::fs::write(operated.service.path("wrong"), wrong).unwrap();
+        for line in ["refresh", "export --key key.pem --out x", "import good.bundle"] {
+            let refused = operated.service.run(&format!("collateral {line} {url} --token-file wrong"));
+            assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{line}: {refused:?}");
+            assert!(refused.stderr.contains("status 401"), "{line}: {}", refused.stderr);
+        }
+    }
 }
 
 #[test]
