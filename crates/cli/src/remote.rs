@@ -15,10 +15,14 @@ use crate::input;
 
 /// Key sets have 40 kB where each key carries evidence; an exported decision has the collateral of its time inside.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// What is shown of a refusal without JSON.
+const MAX_SENTENCE: usize = 300;
 /// For one exchange.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The environment variable with the bearer token.
 pub(crate) const TOKEN_VARIABLE: &str = "ASSAY_TOKEN";
+/// The environment variable with the token of the administrators' listener.
+pub(crate) const ADMIN_TOKEN_VARIABLE: &str = "ASSAY_ADMIN_TOKEN";
 
 /// Which service to administer, and as whom.
 #[derive(Debug, clap::Args)]
@@ -27,7 +31,7 @@ pub(crate) struct ServiceArguments {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Certification authorities to trust instead of those of the web, PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "ca-file", value_name = "FILE")]
     ca: Option<PathBuf>,
     /// File with the bearer token; else the variable ASSAY_TOKEN
     #[arg(long, value_name = "FILE")]
@@ -37,11 +41,77 @@ pub(crate) struct ServiceArguments {
     data: Option<PathBuf>,
 }
 
+/// The listener of a service on which its hardware identity service is administered, and the token for it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdministrationArguments {
+    /// Certification authorities of the service to trust instead of those of the web, PEM
+    #[arg(long, visible_alias = "ca-file", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// File with the admin-token of `collateral.administration`; else the variable ASSAY_ADMIN_TOKEN
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// How much is waited for, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Bytes of an answer.
+    pub(crate) most: usize,
+    /// For one exchange.
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { most: MAX_ANSWER, timeout: TIMEOUT }
+    }
+}
+
 /// A service, and the caller's right to administer it.
 pub(crate) struct Remote {
     http: Http,
     base: String,
-    bearer: Option<String>,
+    credential: Option<Credential>,
+}
+
+/// How the caller shows who he is.
+enum Credential {
+    Bearer(String),
+    AdminToken(String),
+}
+
+impl Credential {
+    fn header(&self) -> (&'static str, String) {
+        match self {
+            Self::Bearer(token) => ("authorization", format!("Bearer {token}")),
+            Self::AdminToken(token) => ("admin-token", token.clone()),
+        }
+    }
+}
+
+impl AdministrationArguments {
+    /// Gets ready to talk to the listener at `url`; `data` is the folder of a service under `--dev`, whose authority it has.
+    pub(crate) fn connect(
+        &self,
+        url: &str,
+        data: Option<&Path>,
+        patience: Patience,
+    ) -> Result<Remote, Failure> {
+        let ca = self.ca.clone().or_else(|| data.map(|data| data.join("tls").join("ca.pem")));
+        let token = match (&self.token_file, std::env::var(ADMIN_TOKEN_VARIABLE)) {
+            (Some(file), _) => input::read_text(file)?,
+            (None, Ok(token)) => token,
+            (None, Err(_)) => {
+                let failure = Failure::new("the admin-token of the service is missing");
+                return Err(failure.help("give it with `--token-file`, or in ASSAY_ADMIN_TOKEN"));
+            }
+        };
+        Ok(Remote {
+            http: Http::with_patience(ca.as_deref(), patience)?,
+            base: trimmed(url).to_owned(),
+            credential: Some(Credential::AdminToken(token.trim().to_owned())),
+        })
+    }
 }
 
 /// HTTPS from code that is not asynchronous.
@@ -61,7 +131,7 @@ impl ServiceArguments {
         Ok(Remote {
             http: Http::new(ca.as_deref())?,
             base: trimmed(&base).to_owned(),
-            bearer: self.bearer()?,
+            credential: self.bearer()?.map(Credential::Bearer),
         })
     }
 
@@ -88,6 +158,10 @@ impl ServiceArguments {
 impl Http {
     /// A client that trusts the authorities in `ca`, or those of the web.
     pub(crate) fn new(ca: Option<&Path>) -> Result<Self, Failure> {
+        Self::with_patience(ca, Patience::default())
+    }
+
+    fn with_patience(ca: Option<&Path>, patience: Patience) -> Result<Self, Failure> {
         let roots = match ca {
             None => Roots::web(),
             Some(path) => {
@@ -100,7 +174,7 @@ impl Http {
         let client = Client::new(policy, roots).map_err(|error| unreachable_service(&error))?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("could not start: {error}")))?;
-        Ok(Self { client: client.with_bounds(MAX_ANSWER, TIMEOUT), runtime })
+        Ok(Self { client: client.with_bounds(patience.most, patience.timeout), runtime })
     }
 
     /// Fetches a document that must be there.
@@ -123,7 +197,8 @@ impl Http {
 impl Remote {
     /// A service whose authority is in `ca`, with or without the right to administer it.
     pub(crate) fn new(base: &str, ca: &Path, bearer: Option<String>) -> Result<Self, Failure> {
-        Ok(Self { http: Http::new(Some(ca))?, base: trimmed(base).to_owned(), bearer })
+        let credential = bearer.map(Credential::Bearer);
+        Ok(Self { http: Http::new(Some(ca))?, base: trimmed(base).to_owned(), credential })
     }
 
     /// Sends a request with the caller's bearer token; an answer that is not a success is a failure.
@@ -150,11 +225,20 @@ impl Remote {
         Ok((response.status.as_u16(), json(&response.body).unwrap_or_default()))
     }
 
+    /// As [`Remote::send_json`], for answers with an `outcome`, which may also be a refusal.
+    pub(crate) fn judge(&self, method: Method, path: &str, body: Body<'_>) -> Result<Value, Failure> {
+        let response = self.request(method, path, body)?;
+        match json(&response.body) {
+            Ok(judged) if judged.get("outcome").is_some() => Ok(judged),
+            _ => Err(self.refusal(&response)),
+        }
+    }
+
     fn request(&self, method: Method, path: &str, body: Body<'_>) -> Result<Response, Failure> {
         let url = format!("{}{path}", self.base);
-        let authorization = self.bearer.as_ref().map(|bearer| format!("Bearer {bearer}"));
+        let credential = self.credential.as_ref().map(Credential::header);
         let mut headers = Vec::new();
-        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        headers.extend(credential.as_ref().map(|(name, value)| (*name, value.as_str())));
         headers.extend(body.content_type().map(|value| ("content-type", value)));
         let request = OutgoingRequest { method, url: &url, headers: &headers, body: body.bytes() };
         self.http.wait(self.http.client.send(request))
@@ -165,12 +249,19 @@ impl Remote {
         let text = |name: &str| envelope.pointer(name).and_then(Value::as_str).map(crate::style::visible);
         let (code, message) = (text("/error/code"), text("/error/message"));
         let status = response.status.as_u16();
-        let words = [code, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        // Routes of the vendors' kind answer with a sentence.
+        let plain = std::str::from_utf8(&response.body).ok().filter(|_| envelope.is_null());
+        let plain =
+            plain.map(|text| crate::style::visible(&text.chars().take(MAX_SENTENCE).collect::<String>()));
+        let words = [code, message, plain].into_iter().flatten().collect::<Vec<_>>().join(": ");
         let failure = Failure::refused(format!("the service refused with status {status}: {words}"));
-        match (status, &self.bearer) {
+        match (status, &self.credential) {
             (401 | 403, None) => {
                 failure.help("give the bearer token with `--token-file`, ASSAY_TOKEN or `--data`")
             }
+            (401, Some(Credential::AdminToken(_))) => failure.help(
+                "the administrators' listener wants the token whose SHA-512 is `collateral.administration.admin_token_sha512`",
+            ),
             _ => failure,
         }
     }

@@ -42,6 +42,14 @@ fn example(folder: &Path) -> String {
     }
     let _ = child.kill();
     let _ = child.wait();
+    let key = run([
+        "collateral",
+        "bundle",
+        "keygen",
+        "--out",
+        &folder.join("made/bundle-key.pem").display().to_string(),
+    ]);
+    assert_eq!(key.code, 0, "{key:?}");
     let made = |name: &str| folder.join("made").join(name).display().to_string();
     let text = run(["config", "example"]).stdout;
     text.replace("/etc/assay/tls/server.pem", &made("tls/server.pem"))
@@ -50,6 +58,7 @@ fn example(folder: &Path) -> String {
         .replace("/etc/assay/login-ca.pem", &made("tls/ca.pem"))
         .replace("/etc/assay/egress-ca.pem", &made("tls/ca.pem"))
         .replace("/etc/assay/pccs-ca.pem", &made("tls/ca.pem"))
+        .replace("/etc/assay/bundle-key.jwk", &made("bundle-key.jwk"))
         // Any secret will do as the key of an upstream.
         .replace("/etc/assay/pcs.key", &made("dev/admin.token"))
         .replace("/var/lib/assay", &folder.join("data").display().to_string())

@@ -128,6 +128,17 @@ impl Shelf {
         self.subjects.get(&subject).into_iter().flat_map(|versions| versions.held.values())
     }
 
+    /// How many evaluations that are held lie between this one and the one at which the standard track stands, that one
+    /// counted; 0 for that one and those above it. `None` where it is not held, or no track says what is earlier.
+    #[must_use]
+    pub fn behind(&self, subject: Subject, number: u32) -> Option<u32> {
+        let versions = self.subjects.get(&subject)?;
+        let standard = *versions.tracks.get(&Track::Standard)?;
+        versions.held.get(&number)?;
+        let later = versions.held.keys().filter(|other| **other > number && **other <= standard).count();
+        u32::try_from(later).ok()
+    }
+
     /// Puts a document on the shelf, as what upstream gave for this selection.
     ///
     /// # Errors

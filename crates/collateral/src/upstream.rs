@@ -260,6 +260,11 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// Whether asking makes sense at all: what is not offered costs no question.
     fn offers(&self, wanted: &Wanted) -> bool;
 
+    /// What is wrong with it that no answer says, for the operator: one sentence, without secrets.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+
     /// Asks.
     fn fetch<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a>;
 }

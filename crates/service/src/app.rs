@@ -16,6 +16,7 @@ use assay_verify::{TrustAnchors, UnixTime};
 use crate::attest::HeldCollateral;
 use crate::audit::Audit;
 use crate::auth::{AuthSetupError, Authenticator};
+use crate::bundle::{PinnedSigner, Sequences, SignedBundleError};
 use crate::challenge::Challenges;
 use crate::clock::Clock;
 use crate::config::{CollateralMode, Config};
@@ -65,7 +66,18 @@ pub struct App {
     pub identity: HardwareIdentity,
     /// The store, for reading records.
     pub store: Arc<dyn Store>,
+    /// Whose bundles are taken.
+    pub bundles: BundleIntake,
     vendor_date: VendorDate,
+}
+
+/// Whose bundles a running service takes, and how far they came.
+#[derive(Clone, Debug)]
+pub struct BundleIntake {
+    /// The one key whose bundles are taken; none are without it.
+    pub signer: Option<PinnedSigner>,
+    /// What is remembered of signers.
+    pub sequences: Sequences,
 }
 
 /// Why the service does not start.
@@ -92,6 +104,9 @@ pub enum StartError {
     /// An upstream.
     #[error("{0}")]
     Upstream(UpstreamSetupError),
+    /// The key of the signer of bundles.
+    #[error("`collateral.administration.bundle_signer`: {0}")]
+    BundleSigner(SignedBundleError),
     /// The clock stands behind what a vendor signed.
     #[error("the clock shows {now}, which is before {vendor}, the date of verified vendor collateral")]
     ClockBehind {
@@ -123,6 +138,9 @@ impl StartError {
             Self::Registry(error) => error.help(),
             Self::Auth(_) => "correct the file of certification authorities",
             Self::Upstream(error) => error.help(),
+            Self::BundleSigner(_) => {
+                "give the public half of the key that signs the bundles, the file that ends in `.jwk`"
+            }
             Self::ClockBehind { .. } => "set the clock, or set `clock.refuse_behind = false`",
             Self::Interrupted => "start again",
         }
@@ -170,7 +188,10 @@ impl App {
         let vendor_date = VendorDate::new(Arc::clone(&store));
         let newest = vendor_date.advance(collateral.newest_vendor_date()).map_err(StartError::Store)?;
         check_clock(&config, &clock, newest, &counters)?;
-        let upstream = Arc::new(upstream::build(&config, &clock).map_err(StartError::Upstream)?);
+        let sequences = Sequences::new(Arc::clone(&store));
+        let signer = bundle_signer(&config).map_err(StartError::BundleSigner)?;
+        let upstream = upstream::build(&config, &clock, &sequences).map_err(StartError::Upstream)?;
+        let upstream = Arc::new(upstream);
         let identity = HardwareIdentity::new(
             Foundation {
                 store: Arc::clone(&store),
@@ -202,6 +223,7 @@ impl App {
             trust,
             vendor_date,
             store,
+            bundles: BundleIntake { signer, sequences },
         })
     }
 
@@ -306,6 +328,15 @@ fn refresh_every(period: Duration, app: Weak<App>) {
     });
 }
 
+/// The key whose bundles are taken while the service runs.
+///
+/// # Errors
+/// It is configured and cannot be used.
+pub fn bundle_signer(config: &Config) -> Result<Option<PinnedSigner>, SignedBundleError> {
+    let file = config.collateral.administration.as_ref().and_then(|one| one.bundle_signer.as_deref());
+    file.map(PinnedSigner::read).transpose()
+}
+
 /// How the library behaves, as configured.
 fn library_options(config: &Config) -> LibraryOptions {
     let collateral = &config.collateral;
@@ -316,7 +347,8 @@ fn library_options(config: &Config) -> LibraryOptions {
     };
     let refresh_every = i64::from(collateral.refresh_hours).saturating_mul(60 * 60);
     let schedule = Schedule { refresh_every, ..Schedule::default() };
-    LibraryOptions { mode, schedule, serve_expired: collateral.serve_expired }
+    let (serve_expired, archive_evaluations) = (collateral.serve_expired, collateral.archive_evaluations);
+    LibraryOptions { mode, schedule, serve_expired, archive_evaluations }
 }
 
 fn master_key(config: &Config) -> Result<MasterKey, MasterKeyError> {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Bits that let the group or others do anything.
@@ -75,7 +75,13 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 
 /// Replaces a file as a whole, durable when this returns; readable by its owner alone.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    write(path, content, 0o600)
+    write(path, content, 0o600, None)
+}
+
+/// As [`write_private`], for whoever owns the folder: root may write into the folder of a service, which must read it.
+pub(crate) fn write_for_folder(folder: &Path, path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let owner = fs::metadata(folder).map_err(|error| FileError::io(folder, "read", &error))?;
+    write(path, content, 0o600, Some((owner.uid(), owner.gid())))
 }
 
 /// Writes a file that must not be there yet; readable by its owner alone.
@@ -93,10 +99,10 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
 
 /// Replaces a file as a whole; everybody who may enter its folder may read it.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    write(path, content, 0o644)
+    write(path, content, 0o644, None)
 }
 
-fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+fn write(path: &Path, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), FileError> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
@@ -106,6 +112,11 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
             fs::remove_file(&partial)?;
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial)?;
+        if let Some((user, group)) =
+            owner.filter(|(user, _)| file.metadata().is_ok_and(|own| own.uid() != *user))
+        {
+            fchown(&file, Some(user), Some(group))?;
+        }
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&partial, path)

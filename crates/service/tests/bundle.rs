@@ -10,7 +10,7 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use assay_collateral::CollateralFolder;
@@ -257,6 +257,22 @@ fn imports_build_on_each_other() {
     let imported = Imported::read(&fs::read(two.file()).unwrap()).unwrap();
     assert_eq!(imported.last_sequence(&thumbprint(two.key.public_key())), Some(2));
     assert_eq!(imported.entries().documents.len(), 6, "the former evaluation stays");
+}
+
+/// Certificates of chips are in it.
+#[test]
+fn what_is_imported_is_for_the_owner_of_the_folder_alone() {
+    let two = Two::new();
+    let (root, service) = (0, 1234);
+    // Only root can give files away, and whoever is not root owns the folder already.
+    let is_root = fs::metadata(two.to.path()).unwrap().uid() == root;
+    if is_root {
+        chown(two.to.path(), Some(service), Some(service)).unwrap();
+    }
+    two.import(&bundle(1, NOW, two.entries(18, NOW)), NOW).unwrap();
+    let file = fs::metadata(two.file()).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    assert_eq!(file.uid(), fs::metadata(two.to.path()).unwrap().uid());
 }
 
 #[test]

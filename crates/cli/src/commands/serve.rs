@@ -133,9 +133,10 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let failure = Self::new(error.to_string()).help(error.help());
         match error {
-            StartError::Folder(_) | StartError::MasterKey(_) | StartError::Auth(_) => {
-                Self { exit: crate::failure::BAD_CONFIGURATION, ..failure }
-            }
+            StartError::Folder(_)
+            | StartError::MasterKey(_)
+            | StartError::Auth(_)
+            | StartError::BundleSigner(_) => Self { exit: crate::failure::BAD_CONFIGURATION, ..failure },
             _ => failure,
         }
     }

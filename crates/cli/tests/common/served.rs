@@ -1,4 +1,5 @@
 //! A running service and the simulated vendors beside it, for tests of the hardware identity service.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

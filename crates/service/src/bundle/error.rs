@@ -1,6 +1,7 @@
 //! Why a bundle's file is not taken.
 
 use assay_collateral::bundle::BundleError;
+use assay_store::StoreError;
 use assay_token::TokenError;
 use assay_verify::UnixTime;
 
@@ -60,6 +61,9 @@ pub enum SignedBundleError {
     /// What earlier imports left cannot be read, so it is not known what came before.
     #[error("what earlier imports left in the folder cannot be read: {0}")]
     Left(BundleError),
+    /// The store of the service, which remembers what came before, cannot be used.
+    #[error("what came before is not known: {0}")]
+    Store(#[from] StoreError),
 }
 
 impl SignedBundleError {
@@ -77,6 +81,7 @@ impl SignedBundleError {
             Self::Key { .. } => "bundle-key",
             Self::File(_) => "bundle-file",
             Self::Left(_) => "bundle-left-unreadable",
+            Self::Store(_) => "bundle-store",
         }
     }
 
@@ -97,12 +102,13 @@ impl SignedBundleError {
             Self::Left(_) => {
                 "Put back the file `imported.json` from a backup. Without it, sequences begin anew."
             }
+            Self::Store(error) => error.help(),
         }
     }
 
     /// Whether the file was read and refused, and not just out of reach.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        !matches!(self, Self::KeyType | Self::Key { .. } | Self::File(_) | Self::Left(_))
+        !matches!(self, Self::KeyType | Self::Key { .. } | Self::File(_) | Self::Left(_) | Self::Store(_))
     }
 }

@@ -37,7 +37,8 @@ pub fn import(
     let (held, lost) = before.shelf(terms);
     let import = Examination::new(&bundle.entries, &held, terms).accept()?;
     let after = before.after(signer.name(), bundle.sequence, &import).write()?;
-    files::write_public(&path, after.as_bytes())?;
+    // Certificates of chips name them.
+    files::write_for_folder(dir, &path, after.as_bytes())?;
     files::sync_folder(dir)?;
     Ok(ImportedBundle { bundle, import, lost })
 }

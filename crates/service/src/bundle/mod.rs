@@ -10,6 +10,8 @@
 mod error;
 mod folder;
 mod key;
+mod report;
+mod sequences;
 
 use assay_collateral::bundle::{Bundle, MAX_CONTENT};
 use assay_token::{Header, Limits, Signer, issue, parse};
@@ -18,6 +20,8 @@ use assay_verify::UnixTime;
 pub use error::SignedBundleError;
 pub use folder::{ImportedBundle, import, read_file, write_file};
 pub use key::{PinnedSigner, public_jwk, read_key, thumbprint, write_key};
+pub use report::Report;
+pub use sequences::{Sequences, Taken};
 
 /// The header's `typ`.
 pub const TYPE: &str = "assay-collateral-bundle";

@@ -1,6 +1,7 @@
 //! The section `collateral.administration`: where platforms register and collateral is brought, and with which tokens.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use toml::{Table, Value};
 
@@ -16,13 +17,17 @@ pub struct AdministrationConfig {
     pub listen: SocketAddr,
     /// SHA-512 of the tokens, as PCCS keeps them.
     pub tokens: Tokens,
+    /// The file with the public key of whoever signs bundles that are taken here; none are without it.
+    pub bundle_signer: Option<PathBuf>,
 }
 
 /// All of it, or nothing: a listener without tokens would be open to everybody.
 pub(super) fn build(problems: &mut Problems, raw: RawAdministration) -> Option<AdministrationConfig> {
-    let RawAdministration { listen, user_token_sha512, admin_token_sha512 } = raw;
+    let RawAdministration { listen, user_token_sha512, admin_token_sha512, bundle_signer } = raw;
+    let signer_origin = bundle_signer.as_ref().map(|signer| signer.origin.clone());
     let given = [&listen, &user_token_sha512, &admin_token_sha512];
-    let origin = given.into_iter().flatten().next()?.origin.clone();
+    let origin =
+        given.into_iter().flatten().next().map(|setting| setting.origin.clone()).or(signer_origin)?;
     let names = ["listen", "user_token_sha512", "admin_token_sha512"];
     let missing: Vec<&str> =
         given.into_iter().zip(names).filter(|(setting, _)| setting.is_none()).map(|(_, name)| name).collect();
@@ -34,7 +39,12 @@ pub(super) fn build(problems: &mut Problems, raw: RawAdministration) -> Option<A
     let listen = problems.checked(listen, |text| address(&text));
     let mut token = |setting: Optional<String>| problems.checked(setting, |text| TokenDigest::parse(&text));
     let (user, admin) = (token(user_token_sha512), token(admin_token_sha512));
-    Some(AdministrationConfig { listen: listen?, tokens: Tokens { user: user?, admin: admin? } })
+    let bundle_signer = bundle_signer.map(|file| file.value.into());
+    Some(AdministrationConfig {
+        listen: listen?,
+        tokens: Tokens { user: user?, admin: admin? },
+        bundle_signer,
+    })
 }
 
 pub(super) fn to_toml(config: &AdministrationConfig) -> Value {
@@ -43,5 +53,8 @@ pub(super) fn to_toml(config: &AdministrationConfig) -> Value {
     table.insert("listen".to_owned(), config.listen.to_string().into());
     table.insert("user_token_sha512".to_owned(), redacted());
     table.insert("admin_token_sha512".to_owned(), redacted());
+    if let Some(signer) = &config.bundle_signer {
+        table.insert("bundle_signer".to_owned(), signer.display().to_string().into());
+    }
     Value::Table(table)
 }

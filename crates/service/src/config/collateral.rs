@@ -18,6 +18,8 @@ const MAX_NAME: usize = 32;
 pub(crate) const SIMULATED: &str = "simulated";
 /// Intel's documents last 30 days.
 const REFRESH_HOURS_MAX: u32 = 24 * 30;
+/// A service holds 64 versions of a document; Intel evaluates two or three times a year.
+const ARCHIVE_MAX: u32 = 60;
 const TIMEOUT_MAX: u32 = 120;
 const RETRIES_MAX: u32 = 6;
 const BURST_MAX: u32 = 10_000;
@@ -63,6 +65,8 @@ pub struct CollateralConfig {
     pub serve_expired: bool,
     /// After how long what is held is asked for again.
     pub refresh_hours: u32,
+    /// How many evaluations before the standard one are given out, by their number, also when they have expired.
+    pub archive_evaluations: u32,
     /// Who is asked, the first one first.
     pub upstreams: Vec<UpstreamConfig>,
     /// Where platforms register and collateral is brought, if anywhere.
@@ -111,6 +115,13 @@ pub enum UpstreamSource {
         /// The folder.
         path: PathBuf,
     },
+    /// A bundle that an operator signed.
+    Bundle {
+        /// The file; one that is put in its place later is read when it is there.
+        path: PathBuf,
+        /// The file with the public key of whoever must have signed it.
+        signer: PathBuf,
+    },
 }
 
 impl UpstreamSource {
@@ -122,7 +133,7 @@ impl UpstreamSource {
             }
             Self::Pccs { url, .. } => vec![url],
             Self::Kds { urls } => urls.iter().collect(),
-            Self::Folder { .. } => Vec::new(),
+            Self::Folder { .. } | Self::Bundle { .. } => Vec::new(),
         };
         urls.into_iter().map(String::as_str)
     }
@@ -135,13 +146,14 @@ impl UpstreamSource {
             Self::Pccs { .. } => "pccs",
             Self::Kds { .. } => "kds",
             Self::Folder { .. } => "folder",
+            Self::Bundle { .. } => "bundle",
         }
     }
 
     /// Whether it is asked over a network.
     #[must_use]
     pub const fn needs_network(&self) -> bool {
-        !matches!(self, Self::Folder { .. })
+        !matches!(self, Self::Folder { .. } | Self::Bundle { .. })
     }
 }
 
@@ -166,6 +178,9 @@ pub(super) fn build(problems: &mut Problems, raw: RawCollateral) -> CollateralCo
         mode: problems.checked(raw.mode, |name| mode(&name)).unwrap_or_default(),
         serve_expired: raw.serve_expired.is_some_and(|serve| serve.value),
         refresh_hours: problems.checked(raw.refresh_hours, hours).unwrap_or(24),
+        archive_evaluations: problems
+            .checked(raw.archive_evaluations, |count| within("archive_evaluations", count, 0, ARCHIVE_MAX))
+            .unwrap_or(0),
         upstreams: upstreams(problems, raw.upstreams),
         administration: administration::build(problems, raw.administration),
     }
@@ -222,30 +237,58 @@ fn upstream(problems: &mut Problems, raw: RawUpstream) -> Option<UpstreamConfig>
     let key_file = raw.key_file.map(|file| file.value.into());
     let root_crl_url = problems.checked(raw.root_crl_url, |url| address(&url));
     let registration_url = problems.checked(raw.registration_url, |url| server(&url));
-    let places = Places { url: raw.url, path: raw.path, root_crl_url, registration_url };
-    let source = kind.source(problems, raw.kind.origin, places, key_file)?;
+    let source = match kind {
+        Kind::Folder => UpstreamSource::Folder {
+            path: needed(problems, &raw.kind.origin, raw.path, "folder", "`path`, the folder")?,
+        },
+        Kind::Bundle => {
+            let path = needed(problems, &raw.kind.origin, raw.path, "bundle", "`path`, the file");
+            let signer = "`signer`, the file with the public key of whoever signs it";
+            let signer = needed(problems, &raw.kind.origin, raw.signer, "bundle", signer);
+            UpstreamSource::Bundle { path: path?, signer: signer? }
+        }
+        remote => {
+            let places = Places { url: raw.url, root_crl_url, registration_url };
+            remote.server(problems, raw.kind.origin, places, key_file)?
+        }
+    };
     Some(UpstreamConfig { name: name.unwrap_or_else(|| kind.name().to_owned()), source, network })
+}
+
+/// A file or folder without which an upstream is nothing.
+fn needed(
+    problems: &mut Problems,
+    origin: &Origin,
+    setting: Optional<String>,
+    kind: &str,
+    what: &str,
+) -> Option<PathBuf> {
+    if setting.is_none() {
+        problems.add(origin.clone(), format!("an upstream of the kind `{kind}` needs {what}"));
+    }
+    setting.map(|setting| setting.value.into())
 }
 
 /// Settings that mean nothing for this kind were meant for another.
 fn unused(problems: &mut Problems, kind: Kind, raw: &RawUpstream) {
     let origin = |setting: &Optional<String>| setting.as_ref().map(|setting| setting.origin.clone());
-    let folder = kind == Kind::Folder;
+    let local = matches!(kind, Kind::Folder | Kind::Bundle);
     let settings = [
-        ("url", raw.url.as_ref().map(|url| url.origin.clone()), folder),
+        ("url", raw.url.as_ref().map(|url| url.origin.clone()), local),
         ("root_crl_url", origin(&raw.root_crl_url), kind != Kind::Pcs),
         ("registration_url", origin(&raw.registration_url), kind != Kind::Pcs),
-        ("path", origin(&raw.path), !folder),
-        ("key_file", origin(&raw.key_file), matches!(kind, Kind::Kds | Kind::Folder)),
-        ("ca_file", origin(&raw.ca_file), folder),
-        ("timeout_seconds", raw.timeout_seconds.as_ref().map(|setting| setting.origin.clone()), folder),
-        ("retries", raw.retries.as_ref().map(|setting| setting.origin.clone()), folder),
+        ("path", origin(&raw.path), !local),
+        ("signer", origin(&raw.signer), kind != Kind::Bundle),
+        ("key_file", origin(&raw.key_file), kind == Kind::Kds || local),
+        ("ca_file", origin(&raw.ca_file), local),
+        ("timeout_seconds", raw.timeout_seconds.as_ref().map(|setting| setting.origin.clone()), local),
+        ("retries", raw.retries.as_ref().map(|setting| setting.origin.clone()), local),
         (
             "requests_per_second",
             raw.requests_per_second.as_ref().map(|setting| setting.origin.clone()),
-            folder,
+            local,
         ),
-        ("burst", raw.burst.as_ref().map(|setting| setting.origin.clone()), folder),
+        ("burst", raw.burst.as_ref().map(|setting| setting.origin.clone()), local),
     ];
     for (name, origin, is_unused) in settings {
         if let Some(origin) = origin.filter(|_| is_unused) {
@@ -258,7 +301,6 @@ fn unused(problems: &mut Problems, kind: Kind, raw: &RawUpstream) {
 /// Where an upstream is, as it was written.
 struct Places {
     url: Optional<OneOrMany>,
-    path: Optional<String>,
     root_crl_url: Option<String>,
     registration_url: Option<String>,
 }
@@ -269,10 +311,11 @@ enum Kind {
     Pccs,
     Kds,
     Folder,
+    Bundle,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Pcs, Self::Pccs, Self::Kds, Self::Folder];
+    const ALL: [Self; 5] = [Self::Pcs, Self::Pccs, Self::Kds, Self::Folder, Self::Bundle];
 
     const fn name(self) -> &'static str {
         match self {
@@ -280,6 +323,7 @@ impl Kind {
             Self::Pccs => "pccs",
             Self::Kds => "kds",
             Self::Folder => "folder",
+            Self::Bundle => "bundle",
         }
     }
 
@@ -287,7 +331,7 @@ impl Kind {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == setting.value);
         if found.is_none() {
             let message = format!(
-                "`{}` is not a kind of upstream; the kinds are `pcs`, `pccs`, `kds` and `folder`",
+                "`{}` is not a kind of upstream; the kinds are `pcs`, `pccs`, `kds`, `folder` and `bundle`",
                 setting.value
             );
             problems.add(setting.origin.clone(), message);
@@ -305,14 +349,15 @@ impl Kind {
         NetworkConfig { ca_file: None, timeout_seconds: 20, retries: 3, requests_per_second, burst: 10 }
     }
 
-    fn source(
+    /// Upstreams over a network.
+    fn server(
         self,
         problems: &mut Problems,
         origin: Origin,
         places: Places,
         key_file: Option<PathBuf>,
     ) -> Option<UpstreamSource> {
-        let Places { url, path, root_crl_url, registration_url } = places;
+        let Places { url, root_crl_url, registration_url } = places;
         let has_url = url.is_some();
         let mut urls = problems.checked(url, |urls| servers(self, urls.into_vec())).unwrap_or_default();
         match self {
@@ -333,12 +378,7 @@ impl Kind {
             Self::Kds => {
                 Some(UpstreamSource::Kds { urls: if has_url { urls } else { vec![AMD.to_owned()] } })
             }
-            Self::Folder => {
-                if path.is_none() {
-                    problems.add(origin, "an upstream of the kind `folder` needs `path`, the folder");
-                }
-                Some(UpstreamSource::Folder { path: path?.value.into() })
-            }
+            Self::Folder | Self::Bundle => None,
         }
     }
 }
@@ -394,6 +434,7 @@ pub(super) fn to_toml(config: &Config) -> Value {
     put("mode", collateral.mode.as_str().into());
     put("serve_expired", collateral.serve_expired.into());
     put("refresh_hours", i64::from(collateral.refresh_hours).into());
+    put("archive_evaluations", i64::from(collateral.archive_evaluations).into());
     if !collateral.upstreams.is_empty() {
         put("upstreams", Value::Array(collateral.upstreams.iter().map(upstream_to_toml).collect()));
     }
@@ -431,6 +472,11 @@ fn upstream_to_toml(upstream: &UpstreamConfig) -> Value {
         UpstreamSource::Kds { urls } => put("url", Some(urls.clone().into())),
         UpstreamSource::Folder { path: folder } => {
             put("path", Some(path(folder)));
+            return Value::Table(table);
+        }
+        UpstreamSource::Bundle { path: bundle, signer } => {
+            put("path", Some(path(bundle)));
+            put("signer", Some(path(signer)));
             return Value::Table(table);
         }
     }

@@ -44,6 +44,7 @@ const TABLE: &[(&str, Set)] = &[
     ("ASSAY_COLLATERAL_MODE", |raw, text| set(&mut raw.collateral.mode, text)),
     ("ASSAY_COLLATERAL_SERVE_EXPIRED", |raw, text| set(&mut raw.collateral.serve_expired, text)),
     ("ASSAY_COLLATERAL_REFRESH_HOURS", |raw, text| set(&mut raw.collateral.refresh_hours, text)),
+    ("ASSAY_COLLATERAL_ARCHIVE_EVALUATIONS", |raw, text| set(&mut raw.collateral.archive_evaluations, text)),
     ("ASSAY_COLLATERAL_ADMINISTRATION_LISTEN", |raw, text| {
         set(&mut raw.collateral.administration.listen, text)
     }),
@@ -52,6 +53,9 @@ const TABLE: &[(&str, Set)] = &[
     }),
     ("ASSAY_COLLATERAL_ADMINISTRATION_ADMIN_TOKEN_SHA512", |raw, text| {
         set(&mut raw.collateral.administration.admin_token_sha512, text)
+    }),
+    ("ASSAY_COLLATERAL_ADMINISTRATION_BUNDLE_SIGNER", |raw, text| {
+        set(&mut raw.collateral.administration.bundle_signer, text)
     }),
     ("ASSAY_STORE_PATH", |raw, text| set(&mut raw.store.path, text)),
     ("ASSAY_KEYS_MASTER_KEY_FILE", |raw, text| set(&mut raw.keys.master_key_file, text)),

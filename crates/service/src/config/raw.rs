@@ -70,6 +70,7 @@ pub(crate) struct RawCollateral {
     pub(crate) mode: Optional<String>,
     pub(crate) serve_expired: Optional<bool>,
     pub(crate) refresh_hours: Optional<u32>,
+    pub(crate) archive_evaluations: Optional<u32>,
     pub(crate) upstreams: Vec<RawUpstream>,
     pub(crate) administration: RawAdministration,
 }
@@ -80,6 +81,7 @@ pub(crate) struct RawAdministration {
     pub(crate) listen: Optional<String>,
     pub(crate) user_token_sha512: Optional<String>,
     pub(crate) admin_token_sha512: Optional<String>,
+    pub(crate) bundle_signer: Optional<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +93,7 @@ pub(crate) struct RawUpstream {
     pub(crate) root_crl_url: Optional<String>,
     pub(crate) registration_url: Optional<String>,
     pub(crate) path: Optional<String>,
+    pub(crate) signer: Optional<String>,
     pub(crate) key_file: Optional<String>,
     pub(crate) ca_file: Optional<String>,
     pub(crate) timeout_seconds: Optional<u32>,

@@ -25,11 +25,12 @@ use hyper::body::{Body, Incoming};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::library::Refreshed;
+use super::operator::{self, Route};
 use super::pckcert::MAX_MANIFEST;
 use super::platforms::{Listed, Registered, Registration};
 use super::policies::{self, NewPolicy};
-use super::query::Query;
+use super::query::{self, Query};
+use super::refresh::Refreshed;
 use super::reply::{Refusal, Reply};
 use super::{bring, pcs, registration};
 use crate::answer::RequestId;
@@ -88,6 +89,9 @@ impl Administration {
     }
 
     async fn dispatch(&self, parts: &Parts, body: &mut Incoming, source: Source) -> Result<Reply, Refusal> {
+        if let Some(route) = Route::find(parts.uri.path(), &parts.method) {
+            return self.own(route?, parts, body, source).await;
+        }
         let path = parts.uri.path().to_ascii_lowercase();
         if let Some(rest) = path.strip_prefix("/sgx/registration/v1/") {
             return self.pass_on(rest, parts, body, source).await;
@@ -123,6 +127,23 @@ impl Administration {
             ("platformcollateral" | "appraisalpolicy", _) => Err(Refusal::Method("PUT")),
             ("refresh", _) => Err(Refusal::Method("GET, POST")),
             _ => Err(pcs::no_such_path()),
+        }
+    }
+
+    /// Assay's own routes.
+    async fn own(
+        &self,
+        route: Route,
+        parts: &Parts,
+        body: &mut Incoming,
+        source: Source,
+    ) -> Result<Reply, Refusal> {
+        self.check(Role::Admin, &parts.headers)?;
+        let query = Query::parse(parts.uri.query())?;
+        match route {
+            Route::Export => operator::export(&self.app, &query).await,
+            Route::Import => operator::import(&self.app, &self.read(body, source, MAX_BODY).await?).await,
+            Route::Refresh => operator::refresh(&self.app.identity, &query).await,
         }
     }
 
@@ -205,19 +226,10 @@ impl Administration {
     }
 
     async fn refresh(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
-        let identity = &self.app.identity;
-        let of = query.get("fmspc")?.filter(|list| !list.is_empty()).map(families).transpose()?;
-        let refreshed = match query.get("type")? {
-            None => identity.library.refresh_all(of.as_ref()).await,
-            Some("certs") => identity.platforms.refresh_all(of).await.map_err(|error| {
-                tracing::error!(%error, "PCK certificates were not refreshed");
-                Refusal::Internal
-            })?,
-            Some(_) => return Err(Refusal::Malformed("`type` must be `certs`, or absent.")),
-        };
-        let Refreshed { wanted, done } = refreshed;
+        let refreshed = self.app.identity.refresh_all(query.get("type")?, query.families()?).await?;
+        let Refreshed { wanted, done, .. } = refreshed;
         let sentence = format!("{done} of {wanted} documents or platforms were brought up to date.");
-        if done < wanted { Err(Refusal::Upstream(sentence)) } else { Ok(text(&sentence)) }
+        if refreshed.is_whole() { Ok(text(&sentence)) } else { Err(Refusal::Upstream(sentence)) }
     }
 }
 
@@ -253,7 +265,7 @@ impl Wanted {
         }
         let malformed = || Refusal::Malformed("`source` must be `reg`, `reg_na`, `[]` or `[FMSPC,...]`.");
         let list = source.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(malformed)?;
-        families(list).map(Self::Families).map_err(|_| malformed())
+        query::families(list).map(Self::Families).map_err(|_| malformed())
     }
 
     fn includes(&self, listed: &Listed) -> bool {
@@ -265,18 +277,6 @@ impl Wanted {
             }
         }
     }
-}
-
-/// FMSPCs with commas between them.
-fn families(list: &str) -> Result<BTreeSet<[u8; 6]>, Refusal> {
-    let mut families = BTreeSet::new();
-    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let mut fmspc = [0; 6];
-        hex::decode_to_slice(name.trim_matches('"'), &mut fmspc)
-            .map_err(|_| Refusal::Malformed("`fmspc` must be `FMSPC,...`, each of 12 hexadecimal digits."))?;
-        families.insert(fmspc);
-    }
-    Ok(families)
 }
 
 /// A platform as Intel's registration tools send it; texts may be empty.

@@ -200,7 +200,7 @@ fn mode(identity: &HardwareIdentity) -> Explanation {
         let help = "name one in `[[collateral.upstreams]]`";
         return explanation.found("no-upstream", "no upstream is configured", help);
     }
-    match identity.library.options().mode {
+    match identity.mode() {
         Mode::Lazy => {
             explanation.found("mode-lazy", "upstreams are asked when somebody asks for what is not held", "")
         }
@@ -211,7 +211,7 @@ fn mode(identity: &HardwareIdentity) -> Explanation {
         ),
         Mode::Offline => explanation.found(
             "mode-offline",
-            "upstreams are never asked",
+            "no upstream is asked over a network: folders and bundles alone",
             "import a bundle, or bring the collateral",
         ),
     }

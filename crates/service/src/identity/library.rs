@@ -3,23 +3,24 @@
 //! A document is given out only after it was verified and is durable. Readers take an immutable shelf and never wait for
 //! a refresh; a miss waits for upstream, together with everybody else who asks for the same.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use assay_collateral::document::{self, CLIENT_WARNING, Document, DocumentError, RawDocument};
 use assay_collateral::filed::Filed;
 use assay_collateral::shelf::{self, Backwards, Placed, Shelf};
-use assay_collateral::state::{Schedule, State};
-use assay_collateral::subject::{Selection, Subject, Track, amd_lists};
+use assay_collateral::state::State;
+use assay_collateral::subject::{Selection, Subject, Track};
 use assay_collateral::upstream::{Fetched, Wanted};
 use assay_store::{ChangeMark, Revision, Store, StoreError};
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
 use assay_verify::intel::single::Tee;
 
+pub use super::options::{LibraryOptions, Mode};
 pub(super) use super::outcome::not_served;
-pub use super::outcome::{Failure, NotServed, Refreshed, TakeError};
+pub use super::outcome::{Failure, NotServed, TakeError};
 use super::persist::{Archive, Stored};
 use crate::clock::Clock;
 use crate::flight::Flights;
@@ -35,29 +36,6 @@ pub(super) const MOST_UNDER_WAY: usize = 256;
 /// Failures that are remembered: as many as there can be subjects in use.
 const MAX_FAILURES: usize = 4096;
 
-/// When upstreams are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// When somebody asks for what is not held.
-    #[default]
-    Lazy,
-    /// When a platform is registered, and to refresh what is held.
-    Registration,
-    /// Never.
-    Offline,
-}
-
-/// How the library behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LibraryOptions {
-    /// When upstreams are asked.
-    pub mode: Mode,
-    /// When documents are looked for anew.
-    pub schedule: Schedule,
-    /// Whether what has expired is given out after all, marked as such.
-    pub serve_expired: bool,
-}
-
 /// A document that may be given out.
 #[derive(Clone, Debug)]
 pub struct Served {
@@ -65,17 +43,6 @@ pub struct Served {
     pub document: Arc<Document>,
     /// How current it is.
     pub state: State,
-}
-
-/// A document that is held, as it is listed.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) subject: Subject,
-    pub(crate) tracks: Vec<Track>,
-    pub(crate) state: State,
-    pub(crate) document: Arc<Document>,
-    pub(crate) checked: UnixTime,
-    pub(crate) source: Arc<str>,
 }
 
 /// Everything of the vendors' that is held.
@@ -148,23 +115,14 @@ impl Library {
         lock(&self.failures).get(&(subject, selection)).cloned()
     }
 
-    /// Everything that is held, with its state now.
-    pub(crate) fn inventory(&self) -> Vec<Held> {
-        let (shelf, now) = (self.shelf.load(), self.clock.now());
-        let entry = |(subject, tracks, held): (Subject, Vec<Track>, &shelf::Held)| Held {
-            subject,
-            tracks,
-            state: State::of(Some((&held.document, held.checked)), now, &self.options.schedule),
-            document: Arc::clone(&held.document),
-            checked: held.checked,
-            source: Arc::clone(&held.source),
-        };
-        shelf.iter().map(entry).collect()
-    }
-
     /// Every failure that was not made good.
     pub fn failures(&self) -> Vec<(Subject, Failure)> {
-        lock(&self.failures).iter().map(|((subject, _), failure)| (*subject, failure.clone())).collect()
+        self.failed().into_iter().map(|((subject, _), failure)| (subject, failure)).collect()
+    }
+
+    /// The same, with the version that was asked for.
+    pub(super) fn failed(&self) -> Vec<((Subject, Selection), Failure)> {
+        lock(&self.failures).iter().map(|(asked, failure)| (*asked, failure.clone())).collect()
     }
 
     /// Reads what the store has and this process does not know yet; whether anything in the store changed. Blocks.
@@ -267,6 +225,18 @@ impl Library {
         Some(Served { document: Arc::clone(&held.document), state })
     }
 
+    /// A version that is held, expired or not, if the archive has it: for who named its number himself, and for nobody else.
+    pub(super) fn kept(&self, subject: Subject, selection: Selection) -> Option<Served> {
+        self.held(subject, selection).filter(|_| self.is_archived(subject, selection))
+    }
+
+    /// Whether a version is one of the earlier evaluations that the operator keeps.
+    pub(crate) fn is_archived(&self, subject: Subject, selection: Selection) -> bool {
+        let Selection::Number(number) = selection else { return false };
+        let behind = self.shelf.load().behind(subject, number);
+        behind.is_some_and(|behind| behind > 0 && behind <= self.options.archive_evaluations)
+    }
+
     /// Whether strangers' questions for what is not held lead to upstream. Where platforms register, their verifiers need
     /// the documents of their families, and those that all families share.
     fn may_ask(&self, subject: Subject) -> bool {
@@ -298,7 +268,7 @@ impl Library {
     }
 
     /// Asks upstream, once for all who ask at the same time.
-    async fn fetch(
+    pub(super) async fn fetch(
         self: &Arc<Self>,
         subject: Subject,
         selection: Selection,
@@ -481,64 +451,6 @@ impl Library {
         Err(TakeError::Store(StoreError::Busy))
     }
 
-    /// Asks again for whatever is due, one after the other. Gives how many were asked for.
-    pub async fn refresh(self: &Arc<Self>) -> usize {
-        if self.options.mode == Mode::Offline || self.upstream.is_empty() {
-            return 0;
-        }
-        let mut due = self.due();
-        // Attestation needs them, and nobody asks for them.
-        let missing = |subject: &Subject| self.held(*subject, Selection::default()).is_none();
-        due.extend(amd_lists().filter(missing).map(|subject| (subject, Selection::default())));
-        for (subject, selection) in &due {
-            // What failed is in the log and in the list of failures.
-            let _ = self.fetch(*subject, *selection, Asker::Own).await;
-        }
-        due.len()
-    }
-
-    /// Asks again for everything that is held, due or not, or for the TCB info of some families.
-    pub(crate) async fn refresh_all(self: &Arc<Self>, of: Option<&BTreeSet<[u8; 6]>>) -> Refreshed {
-        if self.options.mode == Mode::Offline || self.upstream.is_empty() {
-            return Refreshed::default();
-        }
-        let mut all = self.questions(|_| true);
-        all.retain(|(subject, _)| {
-            of.is_none_or(|of| subject.family().is_some_and(|fmspc| of.contains(&fmspc)))
-        });
-        let mut done: usize = 0;
-        for (subject, selection) in &all {
-            // What failed is in the log and in the list of failures.
-            if self.fetch(*subject, *selection, Asker::Own).await.is_ok() {
-                done = done.saturating_add(1);
-            }
-        }
-        Refreshed { wanted: all.len(), done }
-    }
-
-    /// What upstream should be asked for: lists of revoked certificates first.
-    fn due(&self) -> Vec<(Subject, Selection)> {
-        self.questions(State::wants_refresh)
-    }
-
-    fn questions(&self, counts: impl Fn(State) -> bool) -> Vec<(Subject, Selection)> {
-        let (shelf, now) = (self.shelf.load(), self.clock.now());
-        let mut due: Vec<(Subject, Selection)> = Vec::new();
-        for (subject, tracks, held) in shelf.iter() {
-            let state = State::of(Some((&held.document, held.checked)), now, &self.options.schedule);
-            if !counts(state) {
-                continue;
-            }
-            let number = held.document.evaluation_number.map(Selection::Number);
-            let of_tracks = tracks.into_iter().map(Selection::Track);
-            let selections: Vec<Selection> = of_tracks.chain(number).collect();
-            // One question is enough for a document; that of a track also moves the track.
-            due.extend(selections.first().map(|selection| (subject, *selection)));
-        }
-        due.sort_by_key(|(subject, _)| (*subject != Subject::RootCrl, needs_root_list(*subject)));
-        due
-    }
-
     /// The newest date that a vendor put on anything here.
     pub(crate) fn newest_issue(&self) -> Option<UnixTime> {
         self.shelf.load().iter().map(|(_, _, held)| held.document.window.from).max()
@@ -582,6 +494,16 @@ impl Library {
         Ok(())
     }
 
+    /// The time.
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// Whether there is nobody to ask, or nobody may be.
+    pub(super) fn is_silent(&self) -> bool {
+        self.options.mode == Mode::Offline || self.upstream.is_empty()
+    }
+
     /// What is believed now.
     pub(crate) fn trust(&self) -> Guard<Arc<Trust>> {
         self.trust.current()
@@ -603,7 +525,7 @@ fn tracks_at(shelf: &Shelf, subject: Subject, number: u32) -> Vec<Track> {
     found.map(|(_, tracks, _)| tracks).unwrap_or_default()
 }
 
-const fn needs_root_list(subject: Subject) -> bool {
+pub(super) const fn needs_root_list(subject: Subject) -> bool {
     !matches!(subject, Subject::RootCrl | Subject::AmdCrl(_))
 }
 

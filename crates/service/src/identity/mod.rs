@@ -8,9 +8,13 @@
 pub mod administration;
 pub(crate) mod baselines;
 mod bring;
+mod bundles;
 pub(crate) mod explain;
+pub(crate) mod inventory;
 mod kds;
 pub mod library;
+pub(crate) mod operator;
+pub mod options;
 pub mod outcome;
 mod pckcert;
 mod pcs;
@@ -18,6 +22,7 @@ mod persist;
 pub mod platforms;
 mod policies;
 mod query;
+pub mod refresh;
 mod registration;
 mod reply;
 mod routes;
@@ -52,10 +57,12 @@ use baselines::Baselines;
 use library::{Foundation, Library, LibraryOptions, Mode, NotServed, Served};
 use platforms::{Parts, Platforms};
 use policies::Policies;
+use refresh::Refreshed;
 use reply::Refusal;
 use sets::Sets;
 use veks::Veks;
 
+pub(crate) use persist::change_id;
 pub(crate) use reply::Reply;
 pub(crate) use routes::{Asked, Path, answer, find};
 
@@ -83,11 +90,16 @@ pub struct HardwareIdentity {
     cache: Arc<ChainCache>,
     /// Documents that were given out although they had expired, by kind.
     pub(crate) expired_served: Named,
+    configured: Mode,
+    /// Held while a bundle is taken in.
+    importing: tokio::sync::Mutex<()>,
 }
 
 impl HardwareIdentity {
     pub(crate) fn new(foundation: Foundation, master: Arc<MasterKey>, options: LibraryOptions) -> Self {
         let Foundation { store, upstream, trust, cache, clock } = foundation.clone();
+        let configured = options.mode;
+        let options = LibraryOptions { mode: configured.with(&upstream), ..options };
         let mode = options.mode;
         let veks = Veks::new(
             Arc::clone(&store),
@@ -123,7 +135,19 @@ impl HardwareIdentity {
             baselines,
             cache,
             expired_served: Named::default(),
+            configured,
+            importing: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// When upstreams are asked, as configured.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.configured
+    }
+
+    /// Who is asked for what is not held.
+    pub(crate) fn upstream(&self) -> &Chain {
+        &self.upstream
     }
 
     /// An answer with a document: says for how long it is good, and counts it where it is not any more.
@@ -223,6 +247,29 @@ impl HardwareIdentity {
         };
         let parts = [Part::TcbInfo, Part::QeIdentity, Part::RootCrl, Part::PckCrl];
         parts.into_iter().any(|part| set.issued(part) < held.issued(part))
+    }
+
+    /// Asks for everything anew, or for what is of some families: for documents, or with `certs` for the certificates of
+    /// platforms, as PCCS has it.
+    async fn refresh_all(
+        &self,
+        what: Option<&str>,
+        of: Option<BTreeSet<[u8; 6]>>,
+    ) -> Result<Refreshed, Refusal> {
+        match what {
+            None if of.is_some() => Ok(self.library.refresh_all(of.as_ref()).await),
+            None => {
+                let held = self.library.refresh_all(None).await;
+                let missing = self.missing(&self.selections_in_use());
+                let missing = missing.into_iter().map(|one| (one.subject, one.selection.unwrap_or_default()));
+                Ok(held.and(self.library.ask_for(missing.collect()).await))
+            }
+            Some("certs") => self.platforms.refresh_all(of).await.map_err(|error| {
+                tracing::error!(%error, "PCK certificates were not refreshed");
+                Refusal::Internal
+            }),
+            Some(_) => Err(Refusal::Malformed("`type` must be `certs`, or absent.")),
+        }
     }
 
     /// The documents of a set that was put together here.

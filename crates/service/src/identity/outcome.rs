@@ -8,15 +8,6 @@ use assay_verify::UnixTime;
 
 use crate::upstream::Failures;
 
-/// How much was asked for anew, and how much of it came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refreshed {
-    /// Asked for, or to be asked for.
-    pub wanted: usize,
-    /// What came.
-    pub done: usize,
-}
-
 /// Why there is nothing to give out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {

@@ -77,15 +77,24 @@ impl Asked<'_> {
             };
             return Ok(self.document(&archived, header));
         }
-        let served = self.identity.library.document(subject, selection, self.asker).await?;
-        Ok(self.document(&served, header))
+        Ok(self.document(&self.version_of(subject, selection).await?, header))
+    }
+
+    /// A document in the version that is meant. What the archive has goes to who named its number, not to who is given a
+    /// pinned one.
+    async fn version_of(&self, subject: Subject, selection: Selection) -> Result<Served, Refusal> {
+        let library = &self.identity.library;
+        let named = self.query.number::<u32>("tcbEvaluationDataNumber")?.is_some();
+        match library.document(subject, selection, self.asker).await {
+            Err(error) if named => library.kept(subject, selection).ok_or_else(|| error.into()),
+            served => Ok(served?),
+        }
     }
 
     /// `qe/identity`, `qve/identity`, `qae/identity`.
     pub(crate) async fn enclave(&self, enclave: Enclave) -> Result<Reply, Refusal> {
         let selection = self.selection()?;
-        let served =
-            self.identity.library.document(Subject::Identity(enclave), selection, self.asker).await?;
+        let served = self.version_of(Subject::Identity(enclave), selection).await?;
         let reply = self.document(&served, "SGX-Enclave-Identity-Issuer-Chain");
         Ok(match self.version {
             // The name that Azure's older clients look for.

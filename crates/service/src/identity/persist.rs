@@ -137,7 +137,7 @@ fn subject_of(name: &HeadName) -> Option<Subject> {
     Subject::from_path(path.rsplit_once('/')?.0)
 }
 
-pub(super) fn change_id() -> Result<ChangeId, StoreError> {
+pub(crate) fn change_id() -> Result<ChangeId, StoreError> {
     let id = random::bytes().map_err(|error| StoreError::Io { cause: error.to_string() })?;
     Ok(ChangeId::from_bytes(id))
 }

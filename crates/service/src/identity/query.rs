@@ -4,6 +4,7 @@
 //! request. Of two values for one name, one would silently win, so they are refused.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::reply::Refusal;
 use crate::percent;
@@ -62,6 +63,12 @@ impl<'a> Query<'a> {
         self.hex(name)?.ok_or(Refusal::Malformed("A required parameter of the query is missing."))
     }
 
+    /// `fmspc`: families with commas between them, and quotation marks as PCCS's own list has them.
+    pub(crate) fn families(&self) -> Result<Option<BTreeSet<[u8; 6]>>, Refusal> {
+        let Some(list) = self.get("fmspc")?.filter(|list| !list.is_empty()) else { return Ok(None) };
+        families(list).map(Some)
+    }
+
     /// A whole number.
     pub(crate) fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, Refusal> {
         let Some(text) = self.get(name)? else { return Ok(None) };
@@ -69,6 +76,18 @@ impl<'a> Query<'a> {
         let number = digits.then(|| text.parse().ok()).flatten();
         number.map(Some).ok_or(Refusal::Malformed("A parameter is not a whole number in its range."))
     }
+}
+
+/// FMSPCs with commas between them.
+pub(super) fn families(list: &str) -> Result<BTreeSet<[u8; 6]>, Refusal> {
+    let mut families = BTreeSet::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let mut fmspc = [0; 6];
+        hex::decode_to_slice(name.trim_matches('"'), &mut fmspc)
+            .map_err(|_| Refusal::Malformed("`fmspc` must be `FMSPC,...`, each of 12 hexadecimal digits."))?;
+        families.insert(fmspc);
+    }
+    Ok(families)
 }
 
 #[cfg(test)]

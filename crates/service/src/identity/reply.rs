@@ -72,6 +72,11 @@ impl Reply {
         Self { status: StatusCode::OK, headers, body: body.into() }
     }
 
+    /// JSON with any status.
+    pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Self {
+        Self { status, ..Self::of("application/json", value.to_string()) }
+    }
+
     /// 503, empty: come again.
     pub(crate) fn passing() -> Self {
         Refusal::Passing.into()

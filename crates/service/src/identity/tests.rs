@@ -7,9 +7,11 @@
 )]
 
 mod amd;
+mod archive;
 mod baselines;
 mod faults;
 mod lent;
+mod operator;
 mod platforms;
 mod quotes;
 mod registration;
@@ -122,14 +124,17 @@ impl World {
     }
 
     fn service_at(&self, options: LibraryOptions, clock: Clock) -> HardwareIdentity {
+        let upstream = Guarded::new(Box::new(Shared(Arc::clone(&self.upstream))), BOUNDS).unwrap();
+        self.service_over(options, clock, Chain::new(vec![upstream]))
+    }
+
+    fn service_over(&self, options: LibraryOptions, clock: Clock, upstream: Chain) -> HardwareIdentity {
         let overrides =
             Overrides { dev: true, data_dir: Some(self.folder.path().to_owned()), ..Overrides::default() };
         let config = Config::from_text(None, "", [], &overrides).unwrap();
         let foundation = Foundation {
             store: Arc::clone(&self.store),
-            upstream: Arc::new(Chain::new(vec![
-                Guarded::new(Box::new(Shared(Arc::clone(&self.upstream))), BOUNDS).unwrap(),
-            ])),
+            upstream: Arc::new(upstream),
             trust: Arc::new(TrustHolder::open(&config, &clock).unwrap()),
             cache: Arc::new(ChainCache::new(8)),
             clock,

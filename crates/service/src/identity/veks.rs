@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_collateral::upstream::{Fetched, VcekName, Wanted};
 use assay_evidence::snp::{Product, SigningKey, TcbVersion};
-use assay_store::Store;
+use assay_store::{Store, StoreError};
 use assay_token::wrap::MasterKey;
 use assay_verify::snp::{VekCertificate, VekKey, VerifiedVek, verify_vek};
 use assay_verify::{TrustAnchors, UnixTime, sha256};
@@ -80,6 +80,28 @@ impl Veks {
             return Err(NotServed::Passing { code: "too-many-questions" });
         };
         waiter.wait().await.unwrap_or(Err(NotServed::Passing { code: "interrupted" }))
+    }
+
+    /// Keeps a genuine certificate that somebody brought; whether it is of a chip. Durable when this returns. Blocks.
+    ///
+    /// # Errors
+    /// The store.
+    pub(crate) fn bring(&self, held: &VekCertificate) -> Result<bool, StoreError> {
+        let product = held.vek.product();
+        let chip = held.vek.chip_id().and_then(|chip| chip.get(..product.chip_id_size()));
+        let Some(hwid) = chip.filter(|_| held.vek.kind() == SigningKey::Vcek) else { return Ok(false) };
+        let key = key(&VcekName { product, hwid: hwid.to_vec(), tcb: held.vek.tcb });
+        self.sealed.change(&key, |_| Ok(held.der.to_vec()))?;
+        self.remember(key, held.clone());
+        Ok(true)
+    }
+
+    /// Every certificate that is stored, DER. Blocks.
+    ///
+    /// # Errors
+    /// The store.
+    pub(crate) fn for_each(&self, mut work: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        self.sealed.for_each(|_, der| work(der))
     }
 
     /// For a report: of all names that it could mean.

@@ -61,15 +61,24 @@ pub(super) fn register(registry: &mut Registry, app: &App) {
     baselines(registry, app);
 }
 
+/// Evaluations that nobody gets who does not name them.
+const OTHER: &str = "other";
+
 /// Documents of the hardware identity service. Subjects are vendors' and families' names, of which there are a few hundred.
 fn documents(registry: &mut Registry, app: &App) {
     let now = app.clock.now().0;
     let states = Family::<StateLabels, Gauge>::default();
-    for state in State::ALL {
-        states.get_or_create(&StateLabels { state: state.as_str() }).set(0);
+    for state in State::ALL.map(State::as_str).into_iter().chain([OTHER]) {
+        states.get_or_create(&StateLabels { state }).set(0);
     }
+    let in_use = app.identity.selections_in_use();
     let expiry = Family::<DocumentLabels, Gauge>::default();
     for held in app.identity.library.inventory() {
+        // That an earlier evaluation has expired is nothing to be woken for.
+        if !held.is_in_use(&in_use) {
+            states.get_or_create(&StateLabels { state: OTHER }).inc();
+            continue;
+        }
         states.get_or_create(&StateLabels { state: held.state.as_str() }).inc();
         let number = held.document.evaluation_number.unwrap_or(0);
         let labels = DocumentLabels { subject: held.subject.path(), number };
@@ -77,7 +86,8 @@ fn documents(registry: &mut Registry, app: &App) {
     }
     let failures = Gauge::<i64>::default();
     failures.set(i64::try_from(app.identity.library.failures().len()).unwrap_or(i64::MAX));
-    registry.register("identity_documents", "Vendors' documents held, by state", states);
+    let help = "Vendors' documents held, by state; of evaluations that do not count, `other`";
+    registry.register("identity_documents", help, states);
     let help = "Time until a vendor's document expires; negative when it has";
     registry.register("identity_document_expiry_seconds", help, expiry);
     let help = "Documents that the last question to upstream did not bring";

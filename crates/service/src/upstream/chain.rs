@@ -11,6 +11,7 @@ use super::guard::{Asker, Guarded, UpstreamState};
 #[derive(Debug, Default)]
 pub struct Chain {
     upstreams: Vec<Guarded>,
+    is_local: bool,
 }
 
 /// What was found, and who gave it.
@@ -39,7 +40,19 @@ impl Chain {
     /// Upstreams, the first one first.
     #[must_use]
     pub const fn new(upstreams: Vec<Guarded>) -> Self {
-        Self { upstreams }
+        Self { upstreams, is_local: false }
+    }
+
+    /// Upstreams of which none needs a network, so that they may be asked where a network may not.
+    #[must_use]
+    pub const fn local(upstreams: Vec<Guarded>) -> Self {
+        Self { upstreams, is_local: true }
+    }
+
+    /// Whether none needs a network, and there are some.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        self.is_local && !self.upstreams.is_empty()
     }
 
     /// Whether there is nobody to ask.
@@ -79,6 +92,11 @@ impl Chain {
             }
         }
         Err(Failures(failures))
+    }
+
+    /// Every upstream, the first one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Guarded> {
+        self.upstreams.iter()
     }
 
     /// Counters and state of every upstream, for metrics.

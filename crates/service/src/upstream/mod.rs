@@ -3,6 +3,7 @@
 //! [`build`] makes a [`Chain`] of the configured ones. What they give is unverified: [`Chain::ask`] hands it to its caller,
 //! who says whether it is genuine, and goes on to the next where it is not.
 
+mod bundle;
 mod chain;
 mod counters;
 mod exchange;
@@ -31,12 +32,14 @@ pub(crate) use guard::Standing;
 pub(crate) use guard::stranger;
 pub use guard::{Asker, Bounds, BreakerState, Guarded, UpstreamState};
 
+use crate::bundle::{PinnedSigner, Sequences, SignedBundleError};
 use crate::clock::Clock;
 use crate::config::{CollateralMode, Config, UpstreamConfig, UpstreamSource};
 use crate::dev::DevFolder;
 use crate::egress::{Client, EgressError, EgressPolicy, Roots};
 use crate::files::{self, FileError};
 use crate::random::NoRandomness;
+use bundle::SignedFile;
 use exchange::{Exchange, Way};
 use folder::Folder;
 use kds::Kds;
@@ -83,6 +86,14 @@ pub enum UpstreamSetupError {
         /// Host and port.
         address: String,
     },
+    /// The key of the signer of a bundle.
+    #[error("the upstream `{upstream}`: {error}")]
+    Signer {
+        /// The name of the upstream.
+        upstream: String,
+        /// What is wrong.
+        error: SignedBundleError,
+    },
     /// No randomness.
     #[error("{0}")]
     Random(NoRandomness),
@@ -96,6 +107,7 @@ impl UpstreamSetupError {
             Self::File { .. } => "upstream-file",
             Self::Egress { .. } => "upstream-client",
             Self::NotPublic { .. } => "upstream-not-public",
+            Self::Signer { .. } => "upstream-signer",
             Self::Random(_) => "no-randomness",
         }
     }
@@ -109,31 +121,39 @@ impl UpstreamSetupError {
             Self::NotPublic { .. } => {
                 "add it to `allow` of `[egress]`, such as `allow = [\"10.0.0.7:8081\"]`"
             }
+            Self::Signer { .. } => {
+                "give in `signer` the public half of the key that signs the bundles, the file that ends in `.jwk`"
+            }
             Self::Random(_) => "start again",
         }
     }
 }
 
 /// The configured upstreams, in their order, and under `--dev` the simulated vendors after them. In the mode `offline` those
-/// that need a network are left out, and so is what stands for such.
+/// that need a network are left out, and so is what stands for such. Of bundles it is remembered in `sequences` how far they came.
 ///
 /// # Errors
 /// [`UpstreamSetupError`] for the first one whose files cannot be used.
-pub fn build(config: &Config, clock: &Clock) -> Result<Chain, UpstreamSetupError> {
+pub fn build(config: &Config, clock: &Clock, sequences: &Sequences) -> Result<Chain, UpstreamSetupError> {
     let offline = config.collateral.mode == CollateralMode::Offline;
     let used = |upstream: &&UpstreamConfig| !offline || !upstream.source.needs_network();
     let upstreams = config.collateral.upstreams.iter().filter(used);
     let mut guarded =
-        upstreams.map(|upstream| one(config, upstream, clock)).collect::<Result<Vec<_>, _>>()?;
+        upstreams.map(|upstream| one(config, upstream, clock, sequences)).collect::<Result<Vec<_>, _>>()?;
     if config.dev && !offline {
         let silicon = DevFolder::new(&config.data_dir).silicon();
         let simulated = Box::new(Simulated::of_folder(&silicon, clock));
         guarded.push(Guarded::new(simulated, LOCAL_BOUNDS).map_err(UpstreamSetupError::Random)?);
     }
-    Ok(Chain::new(guarded))
+    Ok(if offline { Chain::local(guarded) } else { Chain::new(guarded) })
 }
 
-fn one(config: &Config, upstream: &UpstreamConfig, clock: &Clock) -> Result<Guarded, UpstreamSetupError> {
+fn one(
+    config: &Config,
+    upstream: &UpstreamConfig,
+    clock: &Clock,
+    sequences: &Sequences,
+) -> Result<Guarded, UpstreamSetupError> {
     let name = upstream.name.clone();
     let exchange = |unknown| exchange(config, upstream, clock, unknown);
     let secret = |file: &Option<std::path::PathBuf>| read_secret(&name, file.as_deref());
@@ -156,6 +176,11 @@ fn one(config: &Config, upstream: &UpstreamConfig, clock: &Clock) -> Result<Guar
             Box::new(Kds { bases: urls.clone(), exchange: exchange(kds::UNKNOWN)?, name })
         }
         UpstreamSource::Folder { path } => Box::new(Folder { name, path: path.clone() }),
+        UpstreamSource::Bundle { path, signer } => {
+            let signer = PinnedSigner::read(signer)
+                .map_err(|error| UpstreamSetupError::Signer { upstream: name.clone(), error })?;
+            Box::new(SignedFile::new(name, path.clone(), signer, sequences.clone(), clock.clone()))
+        }
     };
     Guarded::new(client, bounds(upstream)).map_err(UpstreamSetupError::Random)
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 
+mod bundle;
 mod clients;
 mod mirror;
 mod real;
@@ -28,6 +29,11 @@ const ENCODED: &str = "-----BEGIN%20CERTIFICATE-----%0Aab%2Bc%0A-----END%20CERTI
 const CHAIN: &str = "-----BEGIN CERTIFICATE-----\nab+c\n-----END CERTIFICATE-----\n";
 const DER: &[u8] = &[0x30, 3, 1, 2, 3];
 const FMSPC: [u8; 6] = [0, 0x60, 0x6a, 0, 0, 0xab];
+
+/// An empty memory of signers.
+fn sequences() -> Sequences {
+    Sequences::new(Arc::new(assay_store::MemoryStore::new()))
+}
 
 /// An answer to give.
 #[derive(Clone, Debug)]
@@ -107,7 +113,11 @@ impl Scene {
     /// The upstreams of a configuration in which `URL` is this server, `DIR` a folder and `COMMON` what every upstream
     /// here needs.
     fn chain(&self, upstreams: &str) -> Result<Chain, UpstreamSetupError> {
-        build(&self.config(upstreams), &Clock::fixed_offset(assay_verify::UnixTime(784_111_777)))
+        build(
+            &self.config(upstreams),
+            &Clock::fixed_offset(assay_verify::UnixTime(784_111_777)),
+            &sequences(),
+        )
     }
 
     fn config(&self, upstreams: &str) -> Config {

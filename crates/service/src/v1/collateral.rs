@@ -2,6 +2,7 @@
 //! what it gets. Identifiers come in the body, not in an address that logs would keep.
 
 use assay_collateral::pck::{PlatformId, RawTcb};
+use assay_collateral::subject::Selection;
 use assay_evidence::snp::{Product, SigningKey};
 use assay_verify::intel::single::Tee;
 use assay_verify::snp::VekKey;
@@ -10,35 +11,78 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::auth::Permission;
 use crate::front::Exchange;
+use crate::identity::HardwareIdentity;
 use crate::identity::explain::{self, Explanation};
-use crate::identity::library::Held;
+use crate::identity::inventory::{Held, Missing};
 use crate::maa::members::Members;
 use crate::problem::Problem;
+use crate::upstream::Guarded;
 
-/// Everything that is held.
+/// Everything that is held, what is missing, and who is asked.
 pub(super) async fn list(exchange: &Exchange<'_>) -> Result<Answer, Problem> {
     exchange.require("*", Permission::Read).await?;
-    let library = &exchange.app.identity.library;
-    let documents: Vec<Value> = library.inventory().iter().map(shown).collect();
-    let failures: Vec<Value> = library
+    let identity = &exchange.app.identity;
+    let in_use = identity.selections_in_use();
+    let documents: Vec<Value> =
+        identity.library.inventory().iter().map(|held| shown(held, identity, &in_use)).collect();
+    let failures: Vec<Value> = identity
+        .library
         .failures()
         .into_iter()
         .map(|(subject, failure)| json!({"subject": subject.path(), "at": failure.at.to_string(), "code": failure.code}))
         .collect();
-    Answer::of(&json!({"documents": documents, "failures": failures}))
+    let missing = identity.missing(&in_use);
+    Answer::of(&json!({
+        "evaluatedAt": identity.now().to_string(),
+        "mode": identity.mode().as_str(),
+        "archiveEvaluations": identity.library.options().archive_evaluations,
+        "upstreams": identity.upstream().iter().map(upstream).collect::<Vec<Value>>(),
+        "documents": documents,
+        "missing": missing.iter().map(lacking).collect::<Vec<Value>>(),
+        "failures": failures,
+    }))
 }
 
-fn shown(held: &Held) -> Value {
+fn shown(held: &Held, identity: &HardwareIdentity, in_use: &[Selection]) -> Value {
     let tracks: Vec<&str> = held.tracks.iter().map(|track| track.as_str()).collect();
+    let number = held.document.evaluation_number.map(Selection::Number);
     json!({
         "subject": held.subject.path(),
         "tcbEvaluationDataNumber": held.document.evaluation_number,
         "tracks": tracks,
         "state": held.state.as_str(),
+        "inUse": held.is_in_use(in_use),
+        "archived": number.is_some_and(|number| identity.library.is_archived(held.subject, number)),
         "issued": held.document.window.from.to_string(),
         "expires": held.document.expires.to_string(),
         "checked": held.checked.to_string(),
         "source": &*held.source,
+    })
+}
+
+fn lacking(missing: &Missing) -> Value {
+    let (number, track) = match missing.selection.filter(|_| missing.subject.is_numbered()) {
+        Some(Selection::Number(number)) => (Some(number), None),
+        Some(Selection::Track(track)) => (None, Some(track.as_str())),
+        None => (None, None),
+    };
+    json!({
+        "subject": missing.subject.path(),
+        "tcbEvaluationDataNumber": number,
+        "track": track,
+        "reason": missing.reason,
+    })
+}
+
+fn upstream(upstream: &Guarded) -> Value {
+    let counters = upstream.counters();
+    json!({
+        "name": upstream.name(),
+        "state": upstream.state().breaker.as_str(),
+        "asked": counters.asked.get(),
+        "answered": counters.answered.get(),
+        "failures": counters.failures(),
+        "problem": upstream.problem(),
     })
 }
 

@@ -219,6 +219,12 @@ impl VekExtensions {
             .map_err(|failures| failures.into_iter().map(|(_, error)| error).collect())
     }
 
+    /// The chip, followed by zeros; `None` for a VLEK. Never log it, never store it in the clear.
+    #[must_use]
+    pub const fn chip_id(&self) -> Option<&[u8; 64]> {
+        self.chip_id.as_ref()
+    }
+
     /// Without a known issuer or kind, what depends on them is not judged: there is a failure already.
     fn read(
         certificate: &Certificate<'_>,

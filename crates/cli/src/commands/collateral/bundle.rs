@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use assay_collateral::bundle::{Examination, Terms};
 use assay_collateral::shelf::Shelf;
-use assay_service::bundle::{PinnedSigner, open, public_jwk, read_file, thumbprint, write_file, write_key};
+use assay_service::bundle::{
+    PinnedSigner, Report, open, public_jwk, read_file, thumbprint, write_file, write_key,
+};
 use assay_verify::UnixTime;
 use assay_verify::cache::ChainCache;
 use clap::Subcommand;
 
 use super::Roots;
-use super::report::Report;
+use super::report;
 use crate::failure::{Failure, NOT_GOOD};
 use crate::input;
 use crate::output::{Format, Output};
@@ -88,15 +90,17 @@ impl VerifyArguments {
         let file = read_file(&self.file)?;
         let bundle = match open(&file, &signer, None, now) {
             Ok(bundle) => bundle,
-            Err(error) => return Report::refused(&error, now).write(self.format, output),
+            Err(error) => {
+                return report::write(&Report::refused(&error, now).to_json(), self.format, output);
+            }
         };
         let cache = ChainCache::new(ChainCache::DEFAULT_CAPACITY);
         let terms = Terms { anchors: &anchors, cache: &cache, now, source: "bundle" };
         let examination = Examination::new(&bundle.entries, &Shelf::default(), &terms);
         let import = examination.import().clone();
         let error = examination.accept().err();
-        let report = Report::of(&bundle, signer.name(), &import, now).with_error(error);
-        report.write(self.format, output)
+        let judged = Report::of(&bundle, signer.name(), &import, now).with_error(error);
+        report::write(&judged.to_json(), self.format, output)
     }
 }
 

@@ -1,14 +1,22 @@
 //! `assay collateral`: what vendors vouch for, those who ask for it, and machines without a network.
 
+mod answer;
 mod bundle;
+mod explain;
 mod export;
 mod import;
+mod pins;
+mod preview;
 mod qcnl;
+mod refresh;
 mod report;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use assay_collateral::bundle::MAX_CONTENT;
 use assay_service::bundle::SignedBundleError;
 use assay_verify::TrustAnchors;
 use clap::Subcommand;
@@ -16,10 +24,14 @@ use clap::Subcommand;
 use crate::commands::verify::anchors;
 use crate::failure::{Failure, NOT_DONE, NOT_GOOD};
 use crate::output::Output;
+use crate::remote::Patience;
 
 /// Work with vendors' collateral and its clients
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: point the quote provider library of a node at a service:
+#[command(after_help = "Example: what a running service holds, and why a client gets nothing:
+  assay collateral status --url https://localhost:8443 --data assay-dev
+  assay collateral explain --fmspc 00606A000000 --url https://localhost:8443 --data assay-dev
+Example: point the quote provider library of a node at a service:
   assay collateral qcnl-config --url https://assay.example > /etc/sgx_default_qcnl.conf
 Example: from a connected machine to an isolated one:
   assay collateral bundle keygen --out bundle-key.pem         # once; gives bundle-key.jwk, too
@@ -32,11 +44,19 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    Status(status::Arguments),
+    Explain(explain::Arguments),
+    Refresh(refresh::Arguments),
+    Preview(preview::Arguments),
+    Pins(pins::Arguments),
     QcnlConfig(qcnl::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
     Bundle(bundle::Arguments),
 }
+
+/// The largest bundle, and time for a service to verify it.
+const BUNDLE_PATIENCE: Patience = Patience { most: MAX_CONTENT, timeout: Duration::from_secs(10 * 60) };
 
 /// Whom to believe besides the vendors.
 #[derive(Debug, clap::Args)]
@@ -57,6 +77,11 @@ impl Roots {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, Failure> {
     match &arguments.action {
+        Action::Status(arguments) => status::run(arguments, output),
+        Action::Explain(arguments) => explain::run(arguments, output),
+        Action::Refresh(arguments) => refresh::run(arguments, output),
+        Action::Preview(arguments) => preview::run(arguments, output),
+        Action::Pins(arguments) => pins::run(arguments, output),
         Action::QcnlConfig(arguments) => qcnl::run(arguments, output),
         Action::Export(arguments) => export::run(arguments, output),
         Action::Import(arguments) => import::run(arguments, output),

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use assay_service::app;
 use assay_service::auth::Authenticator;
+use assay_service::bundle::Sequences;
 use assay_service::clock::Clock;
 use assay_service::config::{Config, Overrides};
 use assay_service::counters::Counters;
 use assay_service::keys::{self, MasterKeySource, RewrapError};
 use assay_service::server::ServerCertificate;
 use assay_service::upstream;
-use assay_store::SqliteStore;
+use assay_store::{MemoryStore, SqliteStore};
 use assay_token::wrap::MasterKey;
 
 use super::{CREDENTIALS, operator_environment, unusable};
@@ -66,9 +68,13 @@ fn problems(config: &Config, output: &Output) -> Vec<String> {
     if let Err(error) = Authenticator::new(config, None, Clock::system(), Arc::new(Counters::default())) {
         problems.push(visible(&error.to_string()));
     }
-    // It reads keys of upstreams and their authorities.
-    if let Err(error) = upstream::build(config, &Clock::system()) {
+    // It reads keys of upstreams and of signers, and authorities. What a store remembers is not looked at.
+    let sequences = Sequences::new(Arc::new(MemoryStore::new()));
+    if let Err(error) = upstream::build(config, &Clock::system(), &sequences) {
         problems.push(visible(&error.to_string()));
+    }
+    if let Err(error) = app::bundle_signer(config) {
+        problems.push(visible(&app::StartError::BundleSigner(error).to_string()));
     }
     problems
 }

@@ -20,6 +20,7 @@ fn upstreams_have_presets() {
         mode: CollateralMode::Lazy,
         serve_expired: false,
         refresh_hours: 24,
+        archive_evaluations: 0,
         upstreams: vec![],
         administration: None,
     };
@@ -52,10 +53,12 @@ fn upstreams_have_presets() {
 fn upstreams_are_read_and_printed_again() {
     let text = format!(
         "{GOOD}\n[collateral]\ndir = \"/c\"\nmode = \"registration\"\nserve_expired = true\nrefresh_hours = 6\n\
+         archive_evaluations = 3\n\
          [[collateral.upstreams]]\nkind = \"folder\"\npath = \"/mirror\"\n\
          [[collateral.upstreams]]\nkind = \"pcs\"\nname = \"intel\"\nkey_file = \"/etc/assay/pcs.key\"\n\
          [[collateral.upstreams]]\nkind = \"pccs\"\nurl = \"https://pccs.example.org:8081/\"\nca_file = \"/ca.pem\"\n\
          timeout_seconds = 5\nretries = 0\nrequests_per_second = 2\nburst = 3\n\
+         [[collateral.upstreams]]\nkind = \"bundle\"\npath = \"/b\"\nsigner = \"/b.jwk\"\n\
          [[collateral.upstreams]]\nkind = \"kds\"\nurl = [\"https://kds.example.org/amd\", \"https://kdsintf.amd.com\"]\n"
     );
     let config = production(&text).unwrap();
@@ -66,7 +69,9 @@ fn upstreams_are_read_and_printed_again() {
     );
     assert_eq!(config.collateral_dirs, [Path::new("/c")]);
     let names: Vec<&str> = collateral.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-    assert_eq!(names, ["folder", "intel", "pccs", "kds"]);
+    assert_eq!(names, ["folder", "intel", "pccs", "bundle", "kds"]);
+    let bundle = UpstreamSource::Bundle { path: "/b".into(), signer: "/b.jwk".into() };
+    assert_eq!((&collateral.upstreams[3].source, collateral.archive_evaluations), (&bundle, 3));
     let pccs = &collateral.upstreams[2];
     assert_eq!(
         pccs.source,
@@ -84,12 +89,14 @@ fn variables_of_the_collateral() {
         ("ASSAY_COLLATERAL_MODE", "offline"),
         ("ASSAY_COLLATERAL_SERVE_EXPIRED", "true"),
         ("ASSAY_COLLATERAL_REFRESH_HOURS", "12"),
+        ("ASSAY_COLLATERAL_ARCHIVE_EVALUATIONS", "2"),
     ];
     let collateral = load(GOOD, &variables, &Overrides::default()).unwrap().collateral;
     assert_eq!(
         (collateral.mode, collateral.serve_expired, collateral.refresh_hours),
         (CollateralMode::Offline, true, 12)
     );
+    assert_eq!(collateral.archive_evaluations, 2);
     let wrong = load(GOOD, &[("ASSAY_COLLATERAL_MODE", "eager")], &Overrides::default()).unwrap_err();
     let expected = "ASSAY_COLLATERAL_MODE: `eager` is not a mode of collateral; the modes are `lazy`, `registration` \
                     and `offline`";
@@ -101,7 +108,7 @@ fn errors_in_upstreams_name_the_line() {
     let address =
         |text: &str| format!("`{text}` is not an https address such as `https://pccs.example.org:8081`");
     let cases: Vec<Case> = vec![
-        ("kind = \"web\"", 1, "`web` is not a kind of upstream; the kinds are `pcs`, `pccs`, `kds` and `folder`".to_owned()),
+        ("kind = \"web\"", 1, "`web` is not a kind of upstream; the kinds are `pcs`, `pccs`, `kds`, `folder` and `bundle`".to_owned()),
         ("name = \"a\"", 0, "missing field `kind`".to_owned()),
         ("kind = \"pcs\"\nurl = \"http://intel\"", 2, address("http://intel")),
         ("kind = \"pcs\"\nurl = \"https://u:p@intel\"", 2, address("https://u:p@intel")),
@@ -124,6 +131,11 @@ fn errors_in_upstreams_name_the_line() {
         ),
         ("kind = \"pccs\"", 1, "an upstream of the kind `pccs` needs `url`, the address of the cache".to_owned()),
         ("kind = \"folder\"", 1, "an upstream of the kind `folder` needs `path`, the folder".to_owned()),
+        (
+            "kind = \"bundle\"\npath = \"/b\"",
+            1,
+            "an upstream of the kind `bundle` needs `signer`, the file with the public key of whoever signs it".to_owned(),
+        ),
     ];
     check(&cases);
 }
@@ -137,6 +149,7 @@ fn settings_of_another_kind_are_errors() {
         ("kind = \"kds\"\nroot_crl_url = \"https://a\"", 2, unused("root_crl_url", "kds")),
         ("kind = \"kds\"\nregistration_url = \"https://a\"", 2, unused("registration_url", "kds")),
         ("kind = \"pcs\"\npath = \"/m\"", 2, unused("path", "pcs")),
+        ("kind = \"folder\"\npath = \"/m\"\nsigner = \"/k\"", 3, unused("signer", "folder")),
         ("kind = \"folder\"\npath = \"/m\"\nburst = 3", 3, unused("burst", "folder")),
         ("kind = \"folder\"\npath = \"/m\"\nurl = \"https://a\"", 3, unused("url", "folder")),
     ];
@@ -195,6 +208,7 @@ fn numbers_and_names_of_upstreams_have_bounds() {
             "`eager` is not a mode of collateral; the modes are `lazy`, `registration` and `offline`",
         ),
         ("refresh_hours = 0", "`refresh_hours` is 0; it must be from 1 to 720"),
+        ("archive_evaluations = 61", "`archive_evaluations` is 61; it must be from 0 to 60"),
     ] {
         let errors = production(&format!("{GOOD}[collateral]\n{added}\n")).unwrap_err();
         assert_eq!(errors, [format!("assay.toml:{}: {expected}", line + 1)]);

@@ -32,7 +32,8 @@ use kept::{KeepError, read};
 use learned::Learned;
 use record::{Record, with_question};
 
-use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Refreshed, Served, not_served};
+use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Served, not_served};
+use super::refresh::Refreshed;
 use super::reply::Refusal;
 use super::sealed::{PLATFORMS, Sealed};
 use crate::clock::Clock;
@@ -216,6 +217,8 @@ impl Platforms {
         let id = registration.id;
         match self.fetch(registration, Reason::Registration).await {
             Ok(()) => {}
+            // Files say nothing about what Intel has; somebody may bring it.
+            Err(_) if self.upstream.is_local() => return Ok(Registered::Waiting),
             Err(NotServed::Unknown) => {
                 return Err(Refusal::NotFound(
                     "The platform is registered here, and Intel has no certificates for it. Register it with Intel, with \
@@ -284,6 +287,17 @@ impl Platforms {
         })
     }
 
+    /// The certificates of every platform that has some, as they were stored.
+    pub(super) fn for_each_raw(&self, mut work: impl FnMut(PlatformId, RawPcks)) -> Result<(), StoreError> {
+        self.sealed.for_each(|_, text| {
+            let Some(record) = read(text) else { return };
+            if let (Some(id), Some(pcks)) = (record.id(), record.pcks) {
+                let (certificates, chain) = (pcks.certificates, pcks.chain);
+                work(id, RawPcks { certificates, chain, incomplete: record.not_available });
+            }
+        })
+    }
+
     /// The documents that order certificates.
     pub(super) fn shelf(&self) -> Arc<Shelf> {
         Arc::clone(&self.library.shelf())
@@ -323,7 +337,7 @@ impl Platforms {
                 Err(_) => {}
             }
         }
-        Ok(Refreshed { wanted: outdated.len(), done })
+        Ok(Refreshed { wanted: outdated.len(), done, ..Refreshed::default() })
     }
 
     fn outdated(

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::identity::library::Refreshed;
 use crate::identity::platforms::{Registered, Registration};
+use crate::identity::refresh::Refreshed;
 use crate::identity::reply::Refusal;
 
 pub(super) const QE_ID: [u8; 16] = [0xab; 16];
@@ -72,7 +72,7 @@ impl World {
 }
 
 const fn refreshed(count: usize) -> Refreshed {
-    Refreshed { wanted: count, done: count }
+    Refreshed { wanted: count, done: count, gone: 0, older: 0 }
 }
 
 /// What a node's client sends.

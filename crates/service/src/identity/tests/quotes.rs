@@ -64,7 +64,11 @@ async fn what_is_missing_of_a_known_platform_is_asked_for() {
     assert_eq!(identity.platforms.bring_for(&key, stranger(1)).await, Err(NotServed::Unknown));
     assert_eq!(world.upstream.times_asked(), asked, "nobody is asked for a platform that is not known");
     identity.platforms.remember(by_ppid()).await.unwrap();
-    assert_eq!(identity.platforms.bring_for(&key, stranger(1)).await, Err(NotServed::Unknown), "Intel does not know it");
+    assert_eq!(
+        identity.platforms.bring_for(&key, stranger(1)).await,
+        Err(NotServed::Unknown),
+        "Intel does not know it"
+    );
     let wanted = wanted(&by_ppid(), RawTcb { cpu_svn: key.cpu_svn, pce_svn: key.pce_svn });
     let trouble = UpstreamError::Unavailable { problem: "x".to_owned() };
     world.upstream.says(wanted.clone(), Err(trouble));

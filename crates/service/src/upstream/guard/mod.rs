@@ -177,6 +177,12 @@ impl Guarded {
         self.shared.upstream.name()
     }
 
+    /// What is wrong with the upstream that no answer says.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.shared.upstream.problem()
+    }
+
     /// What is counted.
     #[must_use]
     pub fn counters(&self) -> &UpstreamCounters {
@@ -315,7 +321,10 @@ impl Shared {
         let now = self.now();
         let mut gates = self.gates();
         match answer {
-            Err(error @ (UpstreamError::Unknown { .. } | UpstreamError::NotOffered)) => {
+            // What is gone does not come back.
+            Err(
+                error @ (UpstreamError::Unknown { .. } | UpstreamError::NotOffered | UpstreamError::Gone),
+            ) => {
                 gates.unknown.remember(question, error.clone(), now);
                 gates.answered();
             }

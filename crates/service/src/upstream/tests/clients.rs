@@ -274,7 +274,7 @@ async fn a_mirror_helps_out() {
         std::fs::write(scene.folder.path().join("ca.pem"), ca).unwrap();
         let port = mirror.server.address.port();
         config.egress.allow.push(format!("localhost:{port}").parse().unwrap());
-        build(&config, &Clock::system()).unwrap()
+        build(&config, &Clock::system(), &sequences()).unwrap()
     };
     let chain = || both("[\"URL\", \"MIRROR\"]");
     mirror.answers(Scripted::new(200, &[], DER));
@@ -305,7 +305,8 @@ async fn servers_that_cannot_be_reached_or_believed() {
     );
     let mut config = scene.config("[[collateral.upstreams]]\nkind = \"kds\"\nurl = \"URL\"\nCOMMON\n");
     config.egress.allow.clear();
-    assert_eq!(build(&config, &Clock::system()).unwrap_err().code(), "upstream-not-public");
+    let refused = build(&config, &Clock::system(), &sequences()).unwrap_err();
+    assert_eq!(refused.code(), "upstream-not-public");
     assert_eq!(scene.asked(), 0);
 }
 

@@ -184,7 +184,7 @@ async fn an_address_that_is_never_connected_to_is_refused_at_the_start() {
         let mut config =
             scene.config(&format!("[[collateral.upstreams]]\nkind = \"pccs\"\nurl = \"{url}\"\n"));
         config.egress.allow = allow.split_whitespace().map(|entry| entry.parse().unwrap()).collect();
-        let chain = build(&config, &Clock::system());
+        let chain = build(&config, &Clock::system(), &sequences());
         chain.map(|_| ()).map_err(|error| (error.code(), error.to_string()))
     };
     let told = |address: &str| {

@@ -32,7 +32,7 @@ impl World {
     }
 
     fn chain(&self) -> Chain {
-        build(&self.config(), &Clock::fixed_offset(UnixTime(NOW))).unwrap()
+        build(&self.config(), &Clock::fixed_offset(UnixTime(NOW)), &sequences()).unwrap()
     }
 }
 
@@ -116,7 +116,7 @@ fn they_are_there_only_under_dev_and_not_offline() {
     };
     let without = [Config { dev: false, ..world.config() }, offline(world.config())];
     for config in without {
-        assert!(build(&config, &Clock::system()).unwrap().is_empty());
+        assert!(build(&config, &Clock::system(), &sequences()).unwrap().is_empty());
     }
 }
 

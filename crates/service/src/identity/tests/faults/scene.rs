@@ -327,7 +327,10 @@ fn identity(
     let alone = Config { dev: false, ..config };
     let foundation = Foundation {
         store: Arc::<MemoryStore>::clone(store),
-        upstream: Arc::new(upstream::build(&alone, clock).unwrap()),
+        upstream: Arc::new(
+            upstream::build(&alone, clock, &crate::bundle::Sequences::new(Arc::<MemoryStore>::clone(store)))
+                .unwrap(),
+        ),
         trust,
         cache: Arc::new(ChainCache::new(8)),
         clock: clock.clone(),
