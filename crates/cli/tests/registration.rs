@@ -302,7 +302,7 @@ fn a_quote_without_certificate_is_attested_replayed_and_verified_with_that_of_it
         (refused.code, &refused.json()["error"]["code"]),
         (1, &json!("certification-data-unsupported"))
     );
-    let judged = world.service.run(&format!("{verify} --chain pck.pem"));
+    let judged = world.service.run(&format!("{verify} --pck pck.pem"));
     assert_eq!((judged.code, &judged.json()["outcome"]), (0, &json!("genuine")), "{judged:?}");
 
     let token: Value = serde_json::from_slice(&attested.body).unwrap();

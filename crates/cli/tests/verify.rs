@@ -296,6 +296,8 @@ fn what_cannot_be_judged_exits_with_2_and_writes_no_data() {
         ("verify sgx e/evidence.bin --vek e", "`--vek` belongs to `snp` and `azure-cvm`, and not to `sgx`"),
         ("verify open-enclave e/evidence.bin --chain e", "`--chain` belongs to"),
         ("verify sgx e/evidence.bin --crl e", "`--crl` belongs to"),
+        ("verify snp e/evidence.bin --pck e", "`--pck` belongs to `sgx` and `open-enclave`, and not"),
+        ("verify sgx e/evidence.bin --pck missing.pem", "could not read `missing.pem`"),
         (
             "verify snp e/evidence.bin --collateral e",
             "`--collateral` belongs to `sgx` and `open-enclave`, and not",

@@ -58,11 +58,13 @@ pub(crate) struct Arguments {
     /// Collateral: JSON with the fields of Intel's quote collateral version 3; SGX only
     #[arg(long, value_name = "FILE")]
     collateral: Option<PathBuf>,
+    /// PCK certificate with the chain above it, PEM, for a quote that carries none; SGX only
+    #[arg(long, value_name = "FILE")]
+    pck: Option<PathBuf>,
     /// Certificate of the key that signed the report (VCEK or VLEK), DER or PEM; of several, the first. SEV-SNP only
     #[arg(long, value_name = "FILE")]
     vek: Option<PathBuf>,
-    /// SEV-SNP: certificates above that key, DER or PEM; they are compared with AMD's, which are built in. SGX: PCK
-    /// certificate, its authority and the root, PEM, for a quote that carries none
+    /// Certificates above that key, DER or PEM; they are compared with AMD's, which are built in. SEV-SNP only
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
     /// Revocation list of AMD, DER or PEM; without one, revocation is not checked. SEV-SNP only
@@ -128,6 +130,7 @@ impl Arguments {
         let files = [
             Some(&self.file),
             self.collateral.as_ref(),
+            self.pck.as_ref(),
             self.vek.as_ref(),
             self.chain.as_ref(),
             self.crl.as_ref(),
@@ -144,7 +147,8 @@ impl Arguments {
             evidence: input::read(&self.file)?,
             collateral: self.collateral.as_deref().map(read_collateral).transpose()?,
             vek: read(&self.vek)?,
-            chain: read(&self.chain)?,
+            // Evidence of one vendor has one or the other.
+            chain: read(if self.pck.is_some() { &self.pck } else { &self.chain })?,
             crl: read(&self.crl)?,
             runtime_data: read(&self.runtime_data)?,
             init_time_data: read(&self.init_time_data)?,
@@ -156,8 +160,9 @@ impl Arguments {
 
     /// Intel's evidence is judged by collateral, AMD's by certificates.
     fn refuse_foreign_options(&self) -> Result<(), Failure> {
-        let of_intel = [("--collateral", self.collateral.is_some())];
-        let of_amd = [("--vek", self.vek.is_some()), ("--crl", self.crl.is_some())];
+        let of_intel = [("--collateral", self.collateral.is_some()), ("--pck", self.pck.is_some())];
+        let of_amd =
+            [("--vek", self.vek.is_some()), ("--chain", self.chain.is_some()), ("--crl", self.crl.is_some())];
         match self.kind {
             EvidenceKind::Sgx | EvidenceKind::OpenEnclave => refuse_foreign(self.kind.as_str(), AMD, &of_amd),
             EvidenceKind::Snp | EvidenceKind::AzureCvm => {
