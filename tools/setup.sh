@@ -22,7 +22,7 @@ main() {
       cargo-fuzz) c_compiler; cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
       wasm) c_compiler; wasm_compiler ;;
       clients) python_client_packages; javascript_client_packages ;;
-      identity-clients) c_compiler; openssl_headers; mbedtls_tools; fetch_identity_clients ;;
+      identity-clients) c_compiler; openssl_headers; mbedtls_tools; tpm2_headers; fetch_identity_clients ;;
       *) echo "setup: unknown part \`$part\`" >&2; exit 2 ;;
     esac
   done
@@ -152,6 +152,13 @@ mbedtls_tools() {
   command -v cmake >/dev/null || missing+=(cmake)
   [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang.so' >/dev/null || missing+=(libclang-dev)
   apt_install "${missing[@]}"
+}
+
+# `az-snp-vtpm` links the TPM2 software stack. Without the package its leg is skipped, and the others are not.
+tpm2_headers() {
+  local missing=()
+  pkg-config --exists tss2-esys tss2-tctildr tss2-mu 2>/dev/null || missing+=(libtss2-dev)
+  (apt_install "${missing[@]}") || echo 'setup: without libtss2-dev the leg az-snp-vtpm is skipped' >&2
 }
 
 fetch_identity_clients() {

@@ -124,7 +124,7 @@ step_clients() {
     cargo build --workspace --bins --locked
     export ASSAY_BIN=$ROOT/target/debug/assay
   fi
-  case ${LEG:-identity} in identity) build_identity_clients ;; esac
+  case ${LEG:-identity} in identity | az-snp-vtpm) build_identity_clients ;; esac
   ASSAY_NODE=$(node_program) ASSAY_NODE_MODULES=$(javascript_clients)/node_modules PYTHONDONTWRITEBYTECODE=1 \
     "$(python_clients)/bin/python" tests/clients/run.py ${LEG:+"$LEG"}
 }
@@ -141,6 +141,12 @@ build_identity_clients() {
   mkdir -p target
   cp "$folder/debug/assay-identity-clients" target/identity-clients
   export ASSAY_IDENTITY_CLIENTS=$ROOT/target/identity-clients
+  # Its TPM2 library is linked though no TPM is asked; where the system cannot have it, that leg alone is skipped.
+  pkg-config --exists tss2-esys tss2-tctildr tss2-mu 2>/dev/null || return 0
+  cargo build --quiet --locked --manifest-path tests/identity-clients/Cargo.toml --target-dir "$folder" \
+    --bin assay-az-snp-vtpm --features az-snp-vtpm
+  cp "$folder/debug/assay-az-snp-vtpm" target/az-snp-vtpm
+  export ASSAY_AZ_SNP_VTPM=$ROOT/target/az-snp-vtpm
 }
 
 step_fuzz() {

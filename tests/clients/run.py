@@ -1,9 +1,9 @@
 """Starts a service with simulated silicon and runs real clients against it.
 
-Usage: run.py [LEG]...        legs: smoke smoke-isolated azure-python azure-js pyjwt jose identity (all of them)
+Usage: run.py [LEG]...        legs: smoke smoke-isolated azure-python azure-js pyjwt jose identity az-snp-vtpm (all of them)
 
 Environment: ASSAY_BIN (target/debug/assay), ASSAY_IDENTITY_CLIENTS (the program of `tests/identity-clients`; without it that leg is
-skipped), ASSAY_NODE (node), ASSAY_NODE_MODULES (where npm put the JavaScript clients),
+skipped), ASSAY_AZ_SNP_VTPM (likewise, of the client that links a library of the system), ASSAY_NODE (node), ASSAY_NODE_MODULES (where npm put the JavaScript clients),
 ASSAY_SHARED or ASSAY_VECTORS (where the smoke script that comes with the vectors is found; without either it is skipped).
 """
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import identity
+import metadata
 from certificates import write_signer
 from service import Service
 
@@ -135,6 +136,19 @@ def identity_clients(case):
         return identity.run(case["binary"], os.environ["ASSAY_IDENTITY_CLIENTS"], pathlib.Path(scratch))
 
 
+def metadata_client(case):
+    """With real evidence, and no service: the agent serves from its cache."""
+    if "ASSAY_AZ_SNP_VTPM" not in os.environ:
+        print("!!! SKIPPED: ASSAY_AZ_SNP_VTPM does not say where the program that runs az-snp-vtpm is", flush=True)
+        return None
+    if "ASSAY_VECTORS" not in os.environ:
+        print("!!! SKIPPED: set ASSAY_VECTORS to the folder of real evidence", flush=True)
+        return None
+    with tempfile.TemporaryDirectory(prefix="assay-metadata-") as scratch:
+        program = pathlib.Path(os.environ["ASSAY_AZ_SNP_VTPM"]).resolve()
+        return metadata.run(case, program, os.environ["ASSAY_VECTORS"], pathlib.Path(scratch))
+
+
 def python(script):
     return lambda case: run([sys.executable, str(HERE / script), case["file"]])
 
@@ -167,6 +181,7 @@ LEGS = {
     "pyjwt": python("oidc.py"),
     "jose": javascript("oidc.mjs"),
     "identity": identity_clients,
+    "az-snp-vtpm": metadata_client,
 }
 
 if __name__ == "__main__":

@@ -46,12 +46,13 @@ pub(crate) fn rows(program: &Path) -> Result<Vec<Row>, Failure> {
 /// Resident memory of a service that knows so many platforms, started anew, after many of them asked.
 async fn memory(program: &Path, platforms: u32) -> Result<u32, Failure> {
     let folder = tempfile::tempdir()?;
-    let machine = Machine::make(&folder.path().join("silicon"))?;
     let administration = free_address()?;
     let settings = settings(administration);
     let start = || Server::start_with(program, folder.path(), &settings);
     let before = Instant::now();
     let server = start().await?;
+    // After the first start, which makes the vendor.
+    let machine = Machine::make(&folder.path().join("silicon"))?;
     let dialer = Dialer::new(administration, &folder.path().join("tls").join("ca.pem"))?;
     let mut first = 0;
     while first < platforms {

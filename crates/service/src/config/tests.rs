@@ -87,6 +87,11 @@ fn errors_name_the_line() {
              `login.example.internal:443`",
         ),
         ("[operations]\nlisten = \"x\"", 1, "`x` is not an address and port such as `0.0.0.0:443`"),
+        (
+            "[operations]\nmetrics_token_sha512 = \"secret\"",
+            1,
+            "a token is given by its SHA-512, 128 hexadecimal digits: `printf %s TOKEN | sha512sum`",
+        ),
         (issuer, 0, "missing field `audiences`"),
         (own, 2, "the service's own address cannot be an issuer of bearer tokens"),
         (&twice, 4, "the issuer is configured twice"),
