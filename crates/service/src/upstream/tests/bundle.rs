@@ -87,8 +87,7 @@ async fn code(chain: &Chain, wanted: &Wanted) -> String {
 async fn it_has_what_the_bundle_has() {
     let stick = Stick::new();
     let id = platform(1, None).id;
-    let entry =
-        PlatformEntry { id, pcks: vec!["pem".to_owned()], chain: CHAIN.to_owned() };
+    let entry = PlatformEntry { id, pcks: vec!["pem".to_owned()], chain: CHAIN.to_owned() };
     stick.write(1, NOW, Entries { platforms: vec![entry], ..tdx(b"{}") });
     let chain = stick.chain();
     for selection in [Selection::default(), Selection::Number(18)] {
