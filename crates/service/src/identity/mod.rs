@@ -194,10 +194,9 @@ impl HardwareIdentity {
     /// # Errors
     /// The store cannot be read.
     pub fn load(&self) -> Result<(), StoreError> {
-        if self.library.load()? {
-            self.baselines.load()?;
-        }
-        Ok(())
+        // Each remembers what it read: what one could not read now is read the next time, whatever the other did.
+        self.library.load()?;
+        self.baselines.load()
     }
 
     /// TCB info of SGX families that are held.

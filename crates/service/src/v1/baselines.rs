@@ -10,8 +10,10 @@ use crate::answer::Answer;
 use crate::auth::Permission;
 use crate::front::Exchange;
 use crate::identity::HardwareIdentity;
+use crate::identity::baselines::SetError;
 use crate::maa::members::Members;
 use crate::problem::{Problem, sentences};
+use crate::upstream::Asker;
 
 /// The pins, and what counts by them.
 pub(super) async fn list(exchange: &Exchange<'_>) -> Result<Answer, Problem> {
@@ -19,9 +21,10 @@ pub(super) async fn list(exchange: &Exchange<'_>) -> Result<Answer, Problem> {
     shown(exchange)
 }
 
-/// Replaces the pins.
+/// Replaces the pins; with `?version=` only those that the caller saw.
 pub(super) async fn set(mut exchange: Exchange<'_>) -> Result<Answer, Problem> {
     let principal = exchange.require("*", Permission::Admin).await?;
+    let expected = version(exchange.parts.uri.query());
     let body = exchange.body().await?;
     let pins = Pins::from_json(&body).map_err(|error| {
         Problem::invalid_parameter(
@@ -38,15 +41,29 @@ pub(super) async fn set(mut exchange: Exchange<'_>) -> Result<Answer, Problem> {
     }
     let (baselines, actor) = (exchange.app.identity.baselines(), principal.actor());
     let now = exchange.app.clock.now();
-    let set = tokio::task::spawn_blocking(move || baselines.set(&actor, pins, now)).await;
+    let set =
+        tokio::task::spawn_blocking(move || baselines.set(&actor, pins, expected.as_deref(), now)).await;
     match set {
         Ok(Ok(())) => shown(&exchange),
+        Ok(Err(SetError::Changed)) => {
+            let message =
+                "The pins were changed since they were read. Read them again, and then change them.";
+            Err(Problem::conflict("pins-changed", message))
+        }
         Ok(Err(error)) => {
             tracing::error!(%error, "baselines were not set");
             Err(Problem::internal())
         }
         Err(_) => Err(Problem::internal()),
     }
+}
+
+fn version(query: Option<&str>) -> Option<String> {
+    let pairs = query.unwrap_or_default().split('&');
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| *name == "version")
+        .map(|(_, value)| value.to_owned())
 }
 
 fn shown(exchange: &Exchange<'_>) -> Result<Answer, Problem> {
@@ -61,7 +78,8 @@ fn shown(exchange: &Exchange<'_>) -> Result<Answer, Problem> {
         .iter()
         .map(|provider| (provider.name.clone(), effective(&baselines.effective(Some(&provider.name), now))))
         .collect();
-    Answer::of(&json!({"pins": pins, "fleet": fleet, "providers": providers}))
+    let version = baselines.version();
+    Answer::of(&json!({"version": version, "pins": pins, "fleet": fleet, "providers": providers}))
 }
 
 fn effective(effective: &Effective) -> Value {
@@ -108,11 +126,12 @@ pub(super) async fn preview(mut exchange: Exchange<'_>) -> Result<Answer, Proble
         let message = "No evaluation is held to compare with. Name one in `against`.";
         Problem::invalid_parameter("against-missing", message)
     })?;
+    // A reader's questions count like anybody's: they must not use up what the fleet needs.
+    let asker = Asker::Stranger(exchange.source);
     for subject in identity.families_held() {
         for number in [against, question.number] {
-            if identity.library.held(subject, Selection::Number(number)).is_none() {
-                identity.library.bring(subject, Selection::Number(number)).await;
-            }
+            // What cannot be had is left out of the tally, which says so.
+            let _ = identity.library.document(subject, Selection::Number(number), asker).await;
         }
     }
     let tally = identity.preview(against, question.number).await.map_err(|error| {

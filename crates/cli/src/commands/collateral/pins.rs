@@ -112,8 +112,13 @@ fn fetch(remote: &Remote) -> Result<Value, Failure> {
     remote.send_json(Method::GET, BASELINES, Body::None)
 }
 
-fn replace(remote: &Remote, pins: &[Value]) -> Result<Value, Failure> {
-    remote.send_json(Method::PUT, BASELINES, Body::Json(&json!(pins)))
+/// Replaces the pins, unless somebody else changed them since `before` was read.
+fn replace(remote: &Remote, before: &Value, pins: &[Value]) -> Result<Value, Failure> {
+    let path = match text(before, "/version") {
+        version if version.is_empty() => BASELINES.to_owned(),
+        version => format!("{BASELINES}?version={version}"),
+    };
+    remote.send_json(Method::PUT, &path, Body::Json(&json!(pins)))
 }
 
 /// The pins of an answer, as they are sent back. Without them the next step would remove them all.
@@ -130,17 +135,19 @@ impl SetArguments {
     fn run(&self) -> Result<Value, Failure> {
         let remote = self.common.service.connect()?;
         let from = self.from.unwrap_or_else(crate::commands::now).to_string();
-        let mut pins = pins(&fetch(&remote)?)?;
+        let before = fetch(&remote)?;
+        let mut pins = pins(&before)?;
         pins.retain(|pin| !(is_for(pin, self.provider.as_deref()) && text(pin, "/from") == from));
         pins.push(json!({"number": self.number, "from": from, "graceSeconds": self.grace, "provider": self.provider}));
-        replace(&remote, &pins)
+        replace(&remote, &before, &pins)
     }
 }
 
 impl RemoveArguments {
     fn run(&self) -> Result<Value, Failure> {
         let remote = self.common.service.connect()?;
-        let before = pins(&fetch(&remote)?)?;
+        let read = fetch(&remote)?;
+        let before = pins(&read)?;
         let is_meant = |pin: &Value| {
             is_for(pin, self.provider.as_deref())
                 && pin.get("number").and_then(Value::as_u64) == Some(self.number.into())
@@ -151,7 +158,7 @@ impl RemoveArguments {
             let failure = Failure::refused(format!("evaluation {} is not pinned for {whom}", self.number));
             return Err(failure.help("`assay collateral pins show` lists the pins"));
         }
-        replace(&remote, &left)
+        replace(&remote, &read, &left)
     }
 }
 

@@ -91,7 +91,7 @@ async fn who_is_given_a_pinned_evaluation_did_not_name_it() {
     let pins =
         Pins::from_json(br#"[{"number":17,"from":"2026-01-01T00:00:00Z","graceSeconds":0,"provider":null}]"#);
     let actor = Actor { kind: "test", subject: None };
-    identity.baselines().set(&actor, pins.unwrap(), identity.now()).unwrap();
+    identity.baselines().set(&actor, pins.unwrap(), None, identity.now()).unwrap();
     assert_eq!(ask(&identity, 17).await, (200, WARNING.to_owned()));
     let pinned = get(&identity, &path_of(tcb())).await;
     assert_eq!((pinned.status.as_u16(), header(&pinned, "warning")), (410, ""));

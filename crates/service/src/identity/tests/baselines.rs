@@ -5,6 +5,7 @@ use assay_collateral::pck::PlatformId;
 use assay_silicon::intel::TcbLevel;
 
 use super::*;
+use crate::identity::baselines::SetError;
 use crate::registry::Actor;
 
 fn actor() -> Actor {
@@ -44,7 +45,7 @@ async fn a_pin_decides_what_nodes_get_and_what_judges() {
         pin(18, world.now + DAY, u32::try_from(7 * DAY).unwrap(), None),
         pin(19, world.now - DAY, 0, Some("eager")),
     ]);
-    identity.baselines().set(&actor(), pins.unwrap(), UnixTime(world.now)).unwrap();
+    identity.baselines().set(&actor(), pins.unwrap(), None, UnixTime(world.now)).unwrap();
     assert_eq!(number(&identity).await, "17");
     let told = super::super::explain::document(&identity, tcb());
     assert!(told.findings[0].message.contains(" of evaluation 17 is held"), "{told:?}");
@@ -97,4 +98,29 @@ async fn a_preview_counts_who_falls_behind_and_why() {
     let shown = tally.to_json();
     assert!(shown["families"][0].to_string().contains("OutOfDate"), "{shown}");
     assert_eq!(identity.preview(18, 18).await.unwrap().worse(), 0);
+}
+
+/// Two administrators who read the same pins do not undo each other's work, and other instances see it.
+#[tokio::test]
+async fn pins_are_set_only_on_those_that_were_seen() {
+    let world = World::new();
+    let (one, two) = (world.service(LibraryOptions::default()), world.service(LibraryOptions::default()));
+    let now = UnixTime(world.now);
+    let set = |identity: &HardwareIdentity, number: u32, expected: &str| {
+        let pins = Pins::new(vec![pin(number, world.now - DAY, 0, None)]).unwrap();
+        identity.baselines().set(&actor(), pins, Some(expected), now)
+    };
+    let first = two.baselines().version();
+    assert_eq!(first, "none");
+    set(&one, 17, "none").unwrap();
+    assert_eq!(set(&two, 18, &first), Err(SetError::Changed), "somebody else was faster");
+    two.load().unwrap();
+    assert_eq!(two.judging_selection("any"), Selection::Number(17));
+    let seen = two.baselines().version();
+    assert_eq!((seen.clone(), seen.len()), (one.baselines().version(), 64));
+    set(&two, 18, &seen).unwrap();
+    // What the library read of the store says nothing about what was read of the pins.
+    one.library.load().unwrap();
+    one.load().unwrap();
+    assert_eq!(one.judging_selection("any"), Selection::Number(18));
 }

@@ -52,7 +52,7 @@ async fn what_is_missing_is_what_failed_and_what_pins_want() {
     let pins =
         Pins::from_json(br#"[{"number":17,"from":"2026-01-01T00:00:00Z","graceSeconds":0,"provider":"a"}]"#);
     let actor = Actor { kind: "test", subject: None };
-    identity.baselines().set(&actor, pins.unwrap(), identity.now()).unwrap();
+    identity.baselines().set(&actor, pins.unwrap(), None, identity.now()).unwrap();
     let wanted = Missing {
         subject: tcb(),
         selection: Some(Selection::Number(17)),
