@@ -11,7 +11,6 @@
 
 mod common;
 #[path = "common/served.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod served;
 
 use std::fmt::Write as _;

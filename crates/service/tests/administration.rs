@@ -168,6 +168,9 @@ async fn what_is_brought_is_verified_and_the_rest_is_taken() {
     let brought = world.ask(Method::PUT, "platformcollateral", ADMIN, &world.brought()).await;
     assert_eq!(brought.status, 460);
     let answer: Value = serde_json::from_slice(&brought.body).unwrap();
+    assert_eq!(brought.headers["content-type"], "application/json");
+    assert!(brought.headers["error-message"].len() < 100, "the body says which");
+    assert_eq!(answer["refusedCount"], 1, "{answer}");
     assert_eq!(answer["refused"].as_array().unwrap().len(), 1, "{answer}");
     assert!(answer["refused"][0].as_str().unwrap().contains("collateral-signature"), "{answer}");
     let fmspc = hex::encode_upper(FMSPC);
@@ -213,7 +216,10 @@ async fn malformed_bodies_are_refused() {
     short["qe_id"] = json!("AB");
     let mut large = platform();
     large["platform_manifest"] = json!("00".repeat(53_001));
-    for body in [json!([]), json!({}), short, large] {
+    // As long as those that nodes ask with: another could never be asked for.
+    let mut cut = platform();
+    cut["enc_ppid"] = json!("09".repeat(383));
+    for body in [json!([]), json!({}), short, large, cut] {
         assert_eq!(world.ask(Method::POST, "platforms", USER, &body).await.status, 400);
     }
     for body in [json!([]), json!({}), json!({"collaterals": 1})] {

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operator::{self, Route};
-use super::pckcert::MAX_MANIFEST;
+use super::pckcert::{self, MAX_MANIFEST};
 use super::platforms::{Listed, Registered, Registration};
 use super::policies::{self, NewPolicy};
 use super::query::{self, Query};
@@ -184,7 +184,12 @@ impl Administration {
 
     async fn read(&self, body: &mut Incoming, source: Source, limit: usize) -> Result<Bytes, Refusal> {
         let mut share = self.bodies.share(source);
-        body::read(body, limit, BODY_TIME, &mut share).await.map_err(|_| Refusal::TooLarge)
+        let read = body::read(body, limit, BODY_TIME, &mut share).await;
+        read.map_err(|problem| match problem.status {
+            http::StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+            // It came too slowly, broke off, or there is no room for it now: it may be sent again.
+            _ => Refusal::Passing,
+        })
     }
 
     async fn register(&self, body: &Bytes) -> Result<Reply, Refusal> {
@@ -331,7 +336,7 @@ impl PlatformBody {
         };
         Ok(Registration {
             id: PlatformId { qe_id, pce_id },
-            encrypted_ppid: optional(&self.enc_ppid, 512)?,
+            encrypted_ppid: pckcert::read_encrypted_ppid(&self.enc_ppid)?,
             manifest: optional(&self.platform_manifest, MAX_MANIFEST)?,
             raw_tcb,
         })

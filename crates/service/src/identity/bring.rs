@@ -82,6 +82,8 @@ struct PckCaCrl {
 #[derive(Default)]
 struct Outcome {
     taken: usize,
+    refused: usize,
+    /// Of the first of them.
     problems: Vec<String>,
 }
 
@@ -89,10 +91,12 @@ impl Outcome {
     fn note(&mut self, what: &str, result: Result<(), String>) {
         match result {
             Ok(()) => self.taken = self.taken.saturating_add(1),
-            Err(problem) if self.problems.len() < MAX_PROBLEMS => {
-                self.problems.push(format!("{what}: {problem}"))
+            Err(problem) => {
+                self.refused = self.refused.saturating_add(1);
+                if self.problems.len() < MAX_PROBLEMS {
+                    self.problems.push(format!("{what}: {problem}"));
+                }
             }
-            Err(_) => {}
         }
     }
 }
@@ -102,26 +106,23 @@ pub(super) async fn platform_collateral(identity: &HardwareIdentity, body: &Byte
     let body = parse(body)?;
     let mut outcome = Outcome::default();
     documents(identity, &body.collaterals, &mut outcome).await;
-    for platform in &body.platforms {
+    for (position, platform) in body.platforms.iter().enumerate() {
         let registered = match platform.registration() {
             Ok(registration) => identity.platforms.remember(registration).await.map_err(|_| "not kept"),
             Err(_) => Err("malformed"),
         };
-        outcome.note("a platform", registered.map_err(str::to_owned));
+        outcome.note(&format!("platforms[{position}]"), registered.map_err(str::to_owned));
     }
-    for certs in &body.collaterals.pck_certs {
+    for (position, certs) in body.collaterals.pck_certs.iter().enumerate() {
         let brought = pcks(identity, certs, &body.collaterals.certificates).await;
-        outcome.note("the certificates of a platform", brought);
+        outcome.note(&format!("pck_certs[{position}]"), brought);
     }
-    let answer = json!({"taken": outcome.taken, "refused": outcome.problems});
-    if outcome.problems.is_empty() {
+    let Outcome { taken, refused, problems } = outcome;
+    let answer = json!({"taken": taken, "refusedCount": refused, "refused": problems});
+    if refused == 0 {
         return Ok(Reply::of("application/json", answer.to_string()));
     }
-    tracing::warn!(
-        taken = outcome.taken,
-        refused = outcome.problems.len(),
-        "collateral was brought, and refused in part"
-    );
+    tracing::warn!(taken, refused, "collateral was brought, and refused in part");
     Err(Refusal::Integrity(answer.to_string()))
 }
 

@@ -205,7 +205,14 @@ fn raw_tcb(query: &Query<'_>) -> Result<RawTcb, Refusal> {
 
 /// Intel's client sends zeros where it has none.
 fn encrypted_ppid(query: &Query<'_>) -> Result<Option<Vec<u8>>, Refusal> {
-    let Some(text) = query.get("encrypted_ppid")?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    read_encrypted_ppid(query.get("encrypted_ppid")?.unwrap_or_default())
+}
+
+/// Of one that is empty or of zeros there is nothing to ask Intel with.
+pub(super) fn read_encrypted_ppid(text: &str) -> Result<Option<Vec<u8>>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == ENCRYPTED_PPID);
     let bytes = bytes.ok_or(Refusal::Malformed("`encrypted_ppid` is not 768 hexadecimal digits."))?;
     Ok(Some(bytes).filter(|bytes| bytes.iter().any(|byte| *byte != 0)))

@@ -48,7 +48,7 @@ pub(crate) enum Refusal {
     TooLarge,
     /// 415: the body is of another kind.
     MediaType(&'static str),
-    /// 460 of Intel's PCCS: what was brought is not genuine, in part or whole; says which.
+    /// 460 of Intel's PCCS: what was brought is not genuine, in part or whole; JSON that says which.
     Integrity(String),
     /// 461 of Intel's PCCS: the platform is not known.
     PlatformUnknown,
@@ -169,6 +169,21 @@ impl Refusal {
         }
     }
 
+    const fn content_type(&self) -> &'static str {
+        match self {
+            Self::Integrity(_) => "application/json",
+            _ => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// `Error-Message`: what fits into a header.
+    fn message(&self) -> &str {
+        match self {
+            Self::Integrity(_) => "Not all of it was taken. The body says what was not, and why.",
+            _ => self.sentence(),
+        }
+    }
+
     /// A sentence for people; Intel's clients look at the status alone.
     fn sentence(&self) -> &str {
         match self {
@@ -217,9 +232,10 @@ impl From<Refusal> for Reply {
             // Nothing that a client could take for data of the answer after it.
             headers.insert(RETRY_AFTER, HeaderValue::from(PASSING_SECONDS));
         } else {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(refusal.content_type()));
             headers.insert(ERROR_CODE, HeaderValue::from_static(refusal.code()));
-            headers.extend(HeaderValue::from_str(&sentence).ok().map(|value| (ERROR_MESSAGE, value)));
+            let message = HeaderValue::from_str(refusal.message());
+            headers.extend(message.ok().map(|message| (ERROR_MESSAGE, message)));
         }
         if let Refusal::Method(methods) = &refusal {
             headers.insert(http::header::ALLOW, HeaderValue::from_static(methods));
