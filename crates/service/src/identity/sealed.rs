@@ -93,6 +93,15 @@ impl Sealed {
         }
     }
 
+    /// How many documents have names that begin so, counted as far as `most`, which is less than a page.
+    pub(super) fn count_below(&self, beginning: &[u8], most: usize) -> Result<usize, StoreError> {
+        let folder = HeadName::new(self.kind.folder)?;
+        let beginning = HeadName::new(&format!("{}/{}", self.kind.folder, hex::encode(beginning)))?;
+        let page = self.store.heads(Some(&folder), Some(&beginning), most)?;
+        let begins = |head: &&Head| head.name.as_str().starts_with(beginning.as_str());
+        Ok(page.items.iter().take_while(begins).count())
+    }
+
     /// How many documents there are, counted as far as `most`.
     pub(super) fn count(&self, most: usize) -> Result<usize, StoreError> {
         let folder = HeadName::new(self.kind.folder)?;

@@ -20,6 +20,10 @@ use crate::upstream::{Asker, Chain};
 
 /// Certificates held in memory, at about 3 KiB each; the others are in the store.
 const MAX_IN_MEMORY: usize = 16_384;
+/// Certificates that are kept of one chip: one for each firmware that it ever reports.
+const MAX_TCBS: usize = 64;
+/// The part of a name that is the chip's.
+const CHIP_DIGEST: usize = 16;
 /// Keeps these names apart from other digests of the same bytes.
 const LABEL: &[u8] = b"assay vcek name v1\0";
 
@@ -165,12 +169,22 @@ impl Veks {
         let anchors = self.trust.current().anchors.clone();
         let verified =
             verified(name, der, &anchors, self.clock.now()).map_err(|code| NotServed::Refused { code })?;
-        self.sealed.change(key, |_| Ok(der.to_vec())).map_err(|error| {
+        self.keep(key, der).map_err(|error| {
             tracing::error!(%error, "a VCEK certificate was not kept");
             NotServed::Passing { code: "store" }
         })?;
         self.remember(*key, verified.clone());
         Ok(verified)
+    }
+
+    /// AMD certifies any TCB of a chip for anybody who knows its id, so that one chip must not fill the store.
+    fn keep(&self, key: &Key, der: &[u8]) -> Result<(), StoreError> {
+        let chip = key.get(..CHIP_DIGEST).unwrap_or(key);
+        if self.sealed.head(key)?.is_none() && self.sealed.count_below(chip, MAX_TCBS)? >= MAX_TCBS {
+            tracing::warn!("a VCEK certificate is not kept: there are too many of its chip");
+            return Ok(());
+        }
+        self.sealed.change(key, |_| Ok(der.to_vec()))
     }
 
     fn held(&self, key: &Key, anchors: &TrustAnchors, name: &VcekName) -> Option<VekCertificate> {
@@ -250,7 +264,13 @@ fn padded(hwid: &[u8]) -> [u8; 64] {
 fn key(name: &VcekName) -> Key {
     let fmc = name.tcb.fmc.map_or([0, 0], |fmc| [1, fmc]);
     let others = [name.tcb.boot_loader, name.tcb.tee, name.tcb.snp, name.tcb.microcode];
-    sha256(&[LABEL, name.product.as_str().as_bytes(), &padded(&name.hwid), &fmc, &others])
+    let mut key = sha256(&[LABEL, name.product.as_str().as_bytes(), &padded(&name.hwid)]);
+    let tcb = sha256(&[LABEL, &fmc, &others]);
+    // Certificates of one chip stand together, so that they can be counted.
+    for (to, from) in key.iter_mut().skip(CHIP_DIGEST).zip(tcb) {
+        *to = from;
+    }
+    key
 }
 
 /// What a report could mean: one of version 2 does not name its product, and Milan and Genoa write alike.

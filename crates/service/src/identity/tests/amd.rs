@@ -162,3 +162,31 @@ async fn the_metadata_service_answers_for_a_chip_that_is_named() {
     assert_eq!(get_with(&identity, &other, &headers).await.status, 404);
     assert_eq!(get_with(&identity, "/metadata/other", &headers).await.status, 404);
 }
+
+/// AMD certifies whatever TCB somebody asks for.
+#[tokio::test]
+async fn one_chip_does_not_fill_the_store() {
+    let world = World::new();
+    let (_, first) = chip(&world, simulated::Product::Milan);
+    let silicon = DevFolder::new(world.folder.path()).silicon();
+    let identity = world.service(LibraryOptions::default());
+    let (chip_id, tcb) = (Some(first.chip_id()), ChipSpec::default().tcb);
+    let mut last = String::new();
+    for microcode in 0..70_u8 {
+        let spec = ChipSpec { chip_id, tcb: simulated::Tcb { microcode, ..tcb }, ..ChipSpec::default() };
+        let (_, chip) = Amd::update(&silicon, world.now, |amd| amd.chip(&spec, world.now)).unwrap();
+        let name = name_of(&identity, &chip);
+        world.upstream.says(Wanted::Vcek(name.clone()), Ok(Fetched::Vcek(chip.vek().to_vec().into())));
+        assert_eq!(get(&identity, &name.path()).await.status, 200, "everybody is answered: {microcode}");
+        last = name.path();
+    }
+    let folder = assay_store::HeadName::new("collateral/vcek").unwrap();
+    assert_eq!(world.store.heads(Some(&folder), None, 100).unwrap().items.len(), 64);
+    let offline = world.service(LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() });
+    assert_eq!(get(&offline, &last).await.status, 404, "the last ones are not kept");
+    let other = chip(&world, simulated::Product::Milan).1;
+    let name = name_of(&identity, &other);
+    world.upstream.says(Wanted::Vcek(name.clone()), Ok(Fetched::Vcek(other.vek().to_vec().into())));
+    assert_eq!(get(&identity, &name.path()).await.status, 200);
+    assert_eq!(get(&offline, &name.path()).await.status, 200, "other chips' are");
+}
