@@ -77,6 +77,9 @@ impl BundleError {
         match self {
             Self::Json(_) | Self::Malformed { .. } | Self::Twice { .. } => "Export it again with `assay`.",
             Self::Version { .. } => "Export and import with the same version of `assay`.",
+            Self::TooMany { what: "signers", .. } => {
+                "Import into a new folder: this one remembers as many signers as it can."
+            }
             Self::TooMany { .. } | Self::TooLarge { .. } => {
                 "Export less at once: leave families or chips out."
             }

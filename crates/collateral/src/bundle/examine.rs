@@ -100,12 +100,6 @@ impl Examination {
         &self.import
     }
 
-    /// Lists that are needed for what it carries and are not in it, or not valid.
-    #[must_use]
-    pub const fn missing_lists(&self) -> &BTreeSet<String> {
-        &self.missing
-    }
-
     /// What there is after the import.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(crate) struct Finding {
 /// An explanation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Explanation {
-    /// The status that a client gets.
+    /// The status that a client gets of what is held; in the mode `lazy` upstreams are asked first.
     pub(crate) status: u16,
     pub(crate) findings: Vec<Finding>,
 }

@@ -1,7 +1,6 @@
 //! Upstreams in the order in which they are asked.
 
 use std::fmt;
-use std::time::Duration;
 
 use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 
@@ -110,16 +109,6 @@ impl Failures {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         self.0.iter().any(|failure| failure.error.is_passing())
-    }
-
-    /// How long to wait before asking again, where an upstream said so: the shortest.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        let told = |failure: &Failure| match failure.error {
-            UpstreamError::Throttled { retry_after } => retry_after,
-            _ => None,
-        };
-        self.0.iter().filter_map(told).min()
     }
 
     /// The code of the failure that says most: of what may pass first, then of what an upstream knows of it.
