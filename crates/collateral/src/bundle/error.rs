@@ -73,7 +73,7 @@ impl BundleError {
 
     /// What to do about it.
     #[must_use]
-    pub const fn help(&self) -> &'static str {
+    pub fn help(&self) -> &'static str {
         match self {
             Self::Json(_) | Self::Malformed { .. } | Self::Twice { .. } => "Export it again with `assay`.",
             Self::Version { .. } => "Export and import with the same version of `assay`.",

@@ -87,7 +87,7 @@ impl SignedBundleError {
 
     /// What to do about it.
     #[must_use]
-    pub const fn help(&self) -> &'static str {
+    pub fn help(&self) -> &'static str {
         match self {
             Self::Signature(_) => "Copy the file again; if it stays so, it was changed on its way.",
             Self::Type { .. } => "Give a file that `assay collateral export` made.",
