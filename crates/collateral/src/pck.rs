@@ -190,6 +190,8 @@ pub struct PckSet {
     pub chain: Arc<str>,
     /// Whether there are TCBs of the platform for which Intel says that it has no certificate; nobody signs that.
     pub incomplete: bool,
+    /// Whether it is Intel's list, of every TCB. Single certificates that came one by one are none, however many they are.
+    pub is_list: bool,
 }
 
 impl PckSet {
@@ -222,13 +224,13 @@ impl PckSet {
             return Err(PckError::OtherPceId);
         }
         let chain = format!("{}\n", chain.trim_end()).into();
-        Ok(Self { certificates, chain, incomplete: false })
+        Ok(Self { certificates, chain, incomplete: false, is_list: true })
     }
 
     /// Whether it is Intel's list, of every TCB, and not the one certificate that another cache gave for one TCB.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        self.certificates.len() > 1
+        self.is_list
     }
 
     /// Whether both are of one platform: certificates name it by its PPID.
@@ -247,7 +249,12 @@ impl PckSet {
     #[must_use]
     pub fn only(&self, wanted: impl Fn(&PckCertificate) -> bool) -> Self {
         let certificates = self.certificates.iter().filter(|pck| wanted(pck)).cloned().collect();
-        Self { certificates, chain: Arc::clone(&self.chain), incomplete: self.incomplete }
+        Self {
+            certificates,
+            chain: Arc::clone(&self.chain),
+            incomplete: self.incomplete,
+            is_list: self.is_list,
+        }
     }
 
     /// Those of its certificates that are valid at a time.
@@ -274,6 +281,7 @@ impl PckSet {
         if self.chain != held.chain {
             return if self.newest() < held.newest() { held.clone() } else { self };
         }
+        self.is_list |= held.is_list;
         for before in &held.certificates {
             let (tcbm, room) = (before.tcbm(), self.certificates.len() < MAX_CERTIFICATES);
             match self.certificates.iter_mut().find(|pck| pck.tcbm() == tcbm) {

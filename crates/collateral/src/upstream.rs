@@ -158,6 +158,8 @@ pub struct RawPcks {
     pub chain: String,
     /// Whether there are TCBs of the platform for which Intel says that it has none.
     pub incomplete: bool,
+    /// Whether this is the vendor's list for the platform, and not the certificate of one TCB.
+    pub is_list: bool,
 }
 
 /// Why an upstream gave nothing.

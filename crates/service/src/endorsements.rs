@@ -139,7 +139,7 @@ pub(crate) async fn bring(app: &App, missing: &Missing, asker: Asker) -> Brought
     };
     match brought {
         Ok(()) => Brought::Here,
-        Err(NotServed::Passing { .. } | NotServed::Refused { .. }) => Brought::Later,
+        Err(NotServed::Away | NotServed::Passing { .. } | NotServed::Refused { .. }) => Brought::Later,
         Err(_) => Brought::Nowhere,
     }
 }

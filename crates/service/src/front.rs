@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use assay_appraisal::AttestationType;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, EXPECT, HOST};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
@@ -199,7 +199,12 @@ impl Front {
         let body = match path.takes_body() && parts.method == http::Method::POST {
             true => {
                 let time = Duration::from_secs(self.app.config.limits.body_timeout_seconds.into());
-                body::read(body, identity::MAX_BODY, time, &mut share).await.ok()
+                match body::read(body, identity::MAX_BODY, time, &mut share).await {
+                    Ok(body) => Some(body),
+                    Err(problem) if problem.status == StatusCode::PAYLOAD_TOO_LARGE => None,
+                    // It came too slowly, broke off, or there is no room for it now.
+                    Err(_) => return Reply::passing(),
+                }
             }
             false => None,
         };
@@ -330,7 +335,7 @@ impl Service for Front {
             if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
                 body::discard(body);
             }
-            return reply.into_response(id.as_str());
+            return for_method(&parts.method, reply.into_response(id.as_str()));
         }
         let mut seen = Seen::default();
         let result = self.dispatch(&parts, &mut body, source, &mut seen).await;
@@ -340,8 +345,19 @@ impl Service for Front {
         if !body.is_end_stream() && !slow && !parts.headers.contains_key(EXPECT) {
             body::discard(body);
         }
-        respond(result, id, parts.version)
+        for_method(&parts.method, respond(result, id, parts.version))
     }
+}
+
+/// Without the body where the head alone was asked for: over HTTP/2 nobody else leaves it out (RFC 9110, section 9.3.2).
+fn for_method(method: &Method, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    if *method == Method::HEAD {
+        if let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        *response.body_mut() = Full::default();
+    }
+    response
 }
 
 impl Exchange<'_> {

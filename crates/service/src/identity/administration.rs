@@ -42,6 +42,8 @@ use crate::server::Service;
 
 /// Collateral of a whole fleet: a platform with all its certificates has about 60 KiB in this form.
 const MAX_BODY: usize = 64 * 1024 * 1024;
+/// A manifest in hexadecimal, and what stands around it.
+const MAX_REGISTRATION: usize = 4 * MAX_MANIFEST;
 const BODY_TIME: Duration = Duration::from_secs(120);
 /// Platforms in one listing.
 const MAX_LISTED: usize = 10_000;
@@ -104,7 +106,7 @@ impl Administration {
         match (rest, &parts.method) {
             ("platforms", &Method::POST) => {
                 self.check(Role::User, &parts.headers)?;
-                self.register(&self.read(body, source, MAX_BODY).await?).await
+                self.register(&self.read(body, source, MAX_REGISTRATION).await?).await
             }
             ("platforms", &Method::GET) => {
                 self.check(Role::Admin, &parts.headers)?;
@@ -306,7 +308,7 @@ pub fn read_bodies(bytes: &[u8]) {
 }
 
 fn read_registration(body: &[u8]) -> Result<Registration, Refusal> {
-    let limits = assay_json::Limits::bytes(4 * MAX_MANIFEST);
+    let limits = assay_json::Limits::bytes(MAX_REGISTRATION);
     let body: PlatformBody = assay_json::from_slice(body, &limits).map_err(|_| {
         Refusal::Malformed("The body is not `{\"qe_id\",\"pce_id\",...}` as Intel's tools send it.")
     })?;

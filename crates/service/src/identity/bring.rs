@@ -296,7 +296,12 @@ async fn pcks(
     let mut last = "there is no issuer chain for its certificates".to_owned();
     for ca in [PckCa::Platform, PckCa::Processor] {
         let Some(chain) = pck_chain(certificates, ca) else { continue };
-        let raw = RawPcks { certificates: pems.clone(), chain, incomplete: pems.len() < certs.certs.len() };
+        let raw = RawPcks {
+            certificates: pems.clone(),
+            chain,
+            incomplete: pems.len() < certs.certs.len(),
+            is_list: certs.certs.len() > 1,
+        };
         match identity.platforms.bring(id, raw).await {
             Ok(()) => return Ok(()),
             Err(error) => last = error.to_string(),

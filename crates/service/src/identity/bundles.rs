@@ -195,7 +195,15 @@ async fn bring(
     let Some(entry) = entry else { return Ok(None) };
     match identity
         .platforms
-        .bring(id, RawPcks { certificates, chain: entry.chain.clone(), incomplete: false })
+        .bring(
+            id,
+            RawPcks {
+                certificates,
+                chain: entry.chain.clone(),
+                incomplete: false,
+                is_list: entry.pcks.len() > 1,
+            },
+        )
         .await
     {
         Ok(()) => Ok(None),

@@ -62,6 +62,7 @@ use reply::Refusal;
 use sets::Sets;
 use veks::Veks;
 
+pub(crate) use pckcert::LEARNED;
 pub(crate) use persist::change_id;
 pub(crate) use reply::Reply;
 pub(crate) use routes::{Asked, Path, answer, find};

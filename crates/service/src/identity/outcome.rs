@@ -32,6 +32,9 @@ pub enum NotServed {
         /// Why.
         code: &'static str,
     },
+    /// Nobody who could be asked can be reached.
+    #[error("no vendor can be reached")]
+    Away,
     /// What came was not genuine, or older than what was held before.
     #[error("what came from upstream was refused ({code})")]
     Refused {
@@ -46,6 +49,7 @@ impl NotServed {
         match self {
             Self::Passing { code } => (*code).to_owned(),
             Self::Refused { code } => code.clone(),
+            Self::Away => "upstream-away".to_owned(),
             Self::NotHeld => "not-held".to_owned(),
             Self::Unknown => "unknown".to_owned(),
             Self::Gone => "gone".to_owned(),

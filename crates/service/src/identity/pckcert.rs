@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::pcs::Version;
-use super::platforms::Registration;
+use super::platforms::{Registration, Selected};
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{HardwareIdentity, thim};
@@ -19,6 +19,8 @@ use crate::upstream::Asker;
 const PEM: &str = "application/x-pem-file";
 /// The version of Azure's interface in which certificates come as JSON.
 const AZURE_API_VERSION: &str = "2021-07-22-preview";
+/// On certificates that stand in while no vendor can be asked: other caches must not keep them.
+pub(crate) const LEARNED: &str = "x-assay-learned";
 /// Of an RSA-3072 key.
 const ENCRYPTED_PPID: usize = 384;
 /// Largest manifest (Intel's client, `PLATFORM_MANIFEST_SIZE`).
@@ -30,10 +32,11 @@ pub(super) async fn certificate(
     query: &Query<'_>,
     asker: Asker,
 ) -> Result<Reply, Refusal> {
-    let (certificate, set) = select(identity, query, asker).await?;
+    let Selected { certificate, set, is_learned } = select(identity, query, asker).await?;
     // Azure's client says so, and reads JSON from whatever cache it is pointed to.
     let is_azure = query.get("api-version")?.is_some_and(|version| version == AZURE_API_VERSION);
-    Ok(if is_azure { thim::azure_form(&certificate, &set) } else { reply(&certificate, &set) })
+    let reply = if is_azure { thim::azure_form(&certificate, &set) } else { reply(&certificate, &set) };
+    Ok(if is_learned { reply.with(LEARNED, "true") } else { reply })
 }
 
 /// The certificate that a query means, with those of its platform.
@@ -41,7 +44,7 @@ pub(super) async fn select(
     identity: &HardwareIdentity,
     query: &Query<'_>,
     asker: Asker,
-) -> Result<(PckCertificate, Arc<PckSet>), Refusal> {
+) -> Result<Selected, Refusal> {
     let raw = raw_tcb(query)?;
     let pce_id = query.required_hex::<2>("pceid")?;
     let encrypted_ppid = encrypted_ppid(query)?;
@@ -50,12 +53,12 @@ pub(super) async fn select(
         let missing = Refusal::Malformed("`qeid` is missing, and so is `encrypted_ppid`.");
         let asked = anonymous(pce_id, Some(encrypted_ppid.ok_or(missing)?), None, Some(raw));
         let set = pass_on(identity, &asked, asker).await?;
-        return choose(identity, &set, raw, asker).await.map(|pck| (pck, set));
+        let certificate = choose(identity, &set, raw, asker).await?;
+        return Ok(Selected { certificate, set, is_learned: false });
     };
     let asked =
         Registration { id: PlatformId { qe_id, pce_id }, encrypted_ppid, manifest: None, raw_tcb: Some(raw) };
-    let selected = identity.platforms.certificate(&asked, raw, asker).await?;
-    Ok((selected.certificate, selected.set))
+    identity.platforms.certificate(&asked, raw, asker).await
 }
 
 /// The certificates of a platform that is named as PCS has it.

@@ -33,6 +33,8 @@ pub(crate) enum Version {
 /// What Azure's client asks with when it wants a list as PEM.
 const PEM_API_VERSION: &str = "2020-02-12-preview";
 const ROOT_CRL_NAMES: [&str; 2] = ["/intelsgxrootca.der", "/intelsgxrootca.crl"];
+/// Kinds of platforms in Intel's list of families (PCS API version 4, "Get FMSPCs").
+const PLATFORMS: [&str; 3] = ["client", "E3", "E5"];
 /// Names of early certificates.
 const PCK_CRL_NAMES: [(&str, PckCa); 2] =
     [("/intelsgxpckprocessor.crl", PckCa::Processor), ("/intelsgxpckplatform.crl", PckCa::Platform)];
@@ -193,6 +195,9 @@ impl Asked<'_> {
     /// `fmspcs`: the families that are known here.
     pub(crate) async fn families(&self) -> Result<Reply, Refusal> {
         let wanted = self.query.get("platform")?.filter(|name| !name.eq_ignore_ascii_case("all"));
+        if wanted.is_some_and(|wanted| !PLATFORMS.iter().any(|name| name.eq_ignore_ascii_case(wanted))) {
+            return Err(Refusal::Malformed("`platform` must be `all`, `client`, `E3` or `E5`."));
+        }
         let families = self.identity.families(self.asker).await?;
         let listed = families
             .iter()
@@ -223,8 +228,9 @@ impl Asked<'_> {
                 Err(Refusal::Malformed("Use either `update` or `tcbEvaluationDataNumber`, not both."))
             }
             (Some(number), None) => Ok(Selection::Number(number)),
-            (None, Some(track)) => Ok(Selection::Track(track)),
-            (None, None) => Ok(self.identity.default_selection()),
+            (None, Some(Track::Early)) => Ok(Selection::Track(Track::Early)),
+            // Intel's client names the standard track in each question: what an operator pins is the standard of his fleet.
+            (None, Some(Track::Standard) | None) => Ok(self.identity.default_selection()),
         }
     }
 }

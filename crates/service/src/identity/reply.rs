@@ -115,7 +115,7 @@ impl Reply {
         let max_age = HeaderValue::from_str(&format!("max-age={age}"));
         self.headers.extend(max_age.ok().map(|max_age| (CACHE_CONTROL, max_age)));
         let tag = tag_of(&served.document.digest);
-        if asked.get(IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag) {
+        if asked.get_all(IF_NONE_MATCH).iter().any(|given| names(given.as_bytes(), &tag)) {
             self.status = StatusCode::NOT_MODIFIED;
             self.body = Bytes::new();
         }
@@ -139,6 +139,14 @@ impl Reply {
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
     }
+}
+
+/// Whether a condition is for this tag: by weak comparison, in a list, or as `*` (RFC 9110, section 13.1.2).
+fn names(condition: &[u8], tag: &[u8]) -> bool {
+    condition.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|given| {
+        let given = given.strip_prefix(b"W/").unwrap_or(given);
+        given == tag || given == b"*"
+    })
 }
 
 /// The digest in quotes (RFC 9110, section 8.8.3).
@@ -256,9 +264,10 @@ impl From<NotServed> for Refusal {
                 Self::Gone("The vendor no longer publishes this evaluation. Ask for a later one.".to_owned())
             }
             // The client comes again, and until then the refresh may have succeeded.
-            NotServed::Expired { .. } | NotServed::Passing { .. } | NotServed::Refused { .. } => {
-                Self::Passing
-            }
+            NotServed::Away
+            | NotServed::Expired { .. }
+            | NotServed::Passing { .. }
+            | NotServed::Refused { .. } => Self::Passing,
         }
     }
 }
@@ -274,6 +283,17 @@ mod tests {
             assert!(reply.body.is_empty());
             let names: Vec<&str> = reply.headers.keys().map(HeaderName::as_str).collect();
             assert_eq!(names, ["retry-after"]);
+        }
+    }
+
+    #[test]
+    fn conditions_name_tags_in_several_forms() {
+        let tag = b"\"ab\"";
+        for given in ["\"ab\"", "W/\"ab\"", "\"cd\", \"ab\"", "\"cd\",W/\"ab\"", "*"] {
+            assert!(names(given.as_bytes(), tag), "{given}");
+        }
+        for given in ["", "ab", "\"cd\"", "\"ab", "W/"] {
+            assert!(!names(given.as_bytes(), tag), "{given}");
         }
     }
 

@@ -43,7 +43,12 @@ impl Endpoint {
     const fn is_amds(self) -> bool {
         matches!(
             self,
-            Self::AmdChain(_) | Self::AmdCrl(_) | Self::Vcek | Self::VlekNotOffered | Self::AzureCache
+            Self::AmdChain(_)
+                | Self::AmdCrl(_)
+                | Self::Vcek
+                | Self::VlekNotOffered
+                | Self::AzureCache
+                | Self::ThimAmd
         )
     }
 }
@@ -88,6 +93,8 @@ pub(crate) struct Path<'p> {
     /// The route, if there is one; also the label of metrics and logs.
     route: Option<(&'static str, Endpoint)>,
     parameters: [&'p str; 2],
+    /// Of a metadata service, whose errors are JSON.
+    is_metadata: bool,
 }
 
 impl Path<'_> {
@@ -118,12 +125,15 @@ pub(crate) fn find(path: &str) -> Option<Path<'_>> {
     if !PREFIXES.iter().any(begins) {
         return None;
     }
+    let is_metadata = begins(&"/metadata/");
     let found = ROUTES.iter().find_map(|(pattern, endpoint)| {
         matched(pattern, path).map(|parameters| (*pattern, *endpoint, parameters))
     });
     Some(match found {
-        Some((pattern, endpoint, parameters)) => Path { route: Some((pattern, endpoint)), parameters },
-        None => Path { route: None, parameters: [""; 2] },
+        Some((pattern, endpoint, parameters)) => {
+            Path { route: Some((pattern, endpoint)), parameters, is_metadata }
+        }
+        None => Path { route: None, parameters: [""; 2], is_metadata },
     })
 }
 
@@ -157,8 +167,10 @@ pub(crate) struct Asked<'a> {
 
 /// Answers a request on a vendor's route.
 pub(crate) async fn answer(identity: &HardwareIdentity, asked: Asked<'_>) -> Reply {
+    let is_metadata = asked.path.is_metadata;
     match try_answer(identity, asked).await {
         Ok(reply) => reply,
+        Err(refusal) if is_metadata => thim::told(Err(refusal)),
         Err(refusal) => refusal.into(),
     }
 }
@@ -277,7 +289,11 @@ mod tests {
             "/sgx/certification/v4/tcb/",
             "/IntelSGXRootCA.cer",
         ] {
-            assert_eq!(find(unknown), Some(Path { route: None, parameters: [""; 2] }), "{unknown}");
+            assert_eq!(
+                find(unknown),
+                Some(Path { route: None, parameters: [""; 2], is_metadata: false }),
+                "{unknown}"
+            );
         }
         for foreign in ["/", "/certs", "/sgxx/certification/v4/tcb", ""] {
             assert_eq!(find(foreign), None, "{foreign}");

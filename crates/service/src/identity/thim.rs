@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
+use super::platforms::Selected;
 use super::query::Query;
 use super::reply::{Refusal, Reply};
 use super::{HardwareIdentity, kds, pckcert};
@@ -45,7 +46,7 @@ pub(super) async fn sgx(
 }
 
 /// Errors are JSON here; what clients retry stays empty.
-fn told(result: Result<Reply, Refusal>) -> Reply {
+pub(super) fn told(result: Result<Reply, Refusal>) -> Reply {
     let refusal = match result {
         Ok(reply) => return reply,
         Err(refusal) => refusal,
@@ -104,6 +105,6 @@ pub(super) fn azure_form(certificate: &PckCertificate, set: &PckSet) -> Reply {
 }
 
 async fn try_sgx(identity: &HardwareIdentity, query: &Query<'_>, asker: Asker) -> Result<Reply, Refusal> {
-    let (certificate, set) = pckcert::select(identity, query, asker).await?;
+    let Selected { certificate, set, .. } = pckcert::select(identity, query, asker).await?;
     Ok(azure_form(&certificate, &set))
 }

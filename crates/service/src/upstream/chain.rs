@@ -4,7 +4,7 @@ use std::fmt;
 
 use assay_collateral::upstream::{Fetched, UpstreamError, Wanted};
 
-use super::guard::{Asker, Guarded, UpstreamState};
+use super::guard::{Asker, BreakerState, Guarded, UpstreamState};
 
 /// The configured upstreams: the first that gives something usable is the one.
 #[derive(Debug, Default)]
@@ -96,6 +96,27 @@ impl Chain {
     /// Every upstream, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = &Guarded> {
         self.upstreams.iter()
+    }
+
+    /// Whether nobody could be reached: none said anything, and none was left alone because questions were spent or it asked
+    /// for patience. What strangers can bring about is none of these.
+    #[must_use]
+    pub fn is_away(&self, failures: &Failures) -> bool {
+        let mut said = self.upstreams.iter().filter_map(|upstream| {
+            let failure = failures.0.iter().find(|failure| failure.upstream == upstream.name())?;
+            match &failure.error {
+                UpstreamError::NotOffered => None,
+                // That a folder does not have it says nothing about the vendor.
+                UpstreamError::Unknown { .. } if !upstream.is_remote() => None,
+                UpstreamError::Unavailable { .. } => Some(true),
+                UpstreamError::NotAsked { .. } => {
+                    let state = upstream.state();
+                    Some(state.breaker != BreakerState::Closed && state.throttled_for.is_zero())
+                }
+                _ => Some(false),
+            }
+        });
+        said.next() == Some(true) && said.all(|away| away)
     }
 
     /// Counters and state of every upstream, for metrics.

@@ -9,6 +9,7 @@ use assay_collateral::upstream::{Answer, Fetched, PckRequest, Upstream, Upstream
 use super::exchange::{Exchange, Question};
 use super::secret::Secret;
 use super::{intel, kds, pcs, read};
+use crate::identity::LEARNED;
 
 /// Beside Intel's, the statuses of PCCS for a platform that it does not know, and for one without certificates.
 pub(super) const UNKNOWN: &[u16] = &[400, 404, 461, 462];
@@ -101,6 +102,11 @@ impl Pccs {
     async fn pck(&self, request: &PckRequest) -> Result<Fetched, UpstreamError> {
         let path = pck_path(request).ok_or(UpstreamError::NotOffered)?;
         let answer = self.get(&path, PCK_MAX, Offer::Always).await?;
+        if answer.headers.contains_key(LEARNED) {
+            let problem =
+                "it cannot ask the vendor now, and only remembers who was asked for with this QE ID";
+            return Err(UpstreamError::Unavailable { problem: problem.to_owned() });
+        }
         read::one_pck(&answer.headers, &answer.body).map(Fetched::Pcks)
     }
 

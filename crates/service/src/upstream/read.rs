@@ -100,7 +100,7 @@ pub(super) fn pck_list(headers: &HeaderMap, body: &[u8]) -> Result<RawPcks, Upst
         return Err(bad(format!("it has more than {MAX_CERTIFICATES} certificates")));
     }
     let incomplete = certificates.len() < count;
-    Ok(RawPcks { certificates, chain: chain(headers, PCK_CHAIN)?, incomplete })
+    Ok(RawPcks { certificates, chain: chain(headers, PCK_CHAIN)?, incomplete, is_list: true })
 }
 
 fn pck_entry(entry: &PckEntry) -> Result<String, UpstreamError> {
@@ -116,7 +116,12 @@ fn pck_entry(entry: &PckEntry) -> Result<String, UpstreamError> {
 pub(super) fn one_pck(headers: &HeaderMap, body: &[u8]) -> Result<RawPcks, UpstreamError> {
     let text = std::str::from_utf8(body).map(str::to_owned).ok();
     let certificate = text.and_then(pem).ok_or_else(|| bad("it is not a certificate"))?;
-    Ok(RawPcks { certificates: vec![certificate], chain: chain(headers, PCK_CHAIN)?, incomplete: false })
+    Ok(RawPcks {
+        certificates: vec![certificate],
+        chain: chain(headers, PCK_CHAIN)?,
+        incomplete: false,
+        is_list: false,
+    })
 }
 
 #[derive(Deserialize)]

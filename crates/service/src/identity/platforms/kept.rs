@@ -65,6 +65,7 @@ impl Platforms {
                 chain: set.chain.to_string(),
                 fetched: now.0,
                 evaluation: self.evaluation(set.fmspc()),
+                is_list: set.is_list,
             });
             Ok(())
         })
@@ -141,7 +142,7 @@ impl Platforms {
     pub(super) fn set_of(&self, record: &Record) -> Option<PckSet> {
         let pcks = record.pcks.as_ref()?;
         let (certificates, chain) = (pcks.certificates.clone(), pcks.chain.clone());
-        let raw = RawPcks { certificates, chain, incomplete: record.not_available };
+        let raw = RawPcks { certificates, chain, incomplete: record.not_available, is_list: pcks.is_list };
         let refused =
             |error: PckError| tracing::warn!(code = error.code(), "stored PCK certificates are not used");
         self.verify(&raw, record.id()?).map_err(refused).ok()

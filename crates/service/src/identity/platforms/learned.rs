@@ -27,7 +27,6 @@ const FORMAT: u32 = 1;
 const LABEL: &[u8] = b"assay learned platform name v1\0";
 /// At about 30 KiB each. Fleets register; this is for machines that come by.
 const MAX_LEARNED: usize = 4096;
-const MAX_LEARNED_ASKERS: usize = 4 * MAX_LEARNED;
 /// QE IDs of one platform: it gets another one when its firmware is reset.
 const MAX_ASKERS: usize = 4;
 
@@ -41,9 +40,11 @@ pub(super) struct Learned {
 #[serde(deny_unknown_fields)]
 struct Platform {
     format: u32,
-    /// Names of the QE IDs that it was asked for with, the newest last.
+    /// Names of the QE IDs that it was asked for with.
     askers: Vec<String>,
     certificates: Vec<String>,
+    #[serde(default)]
+    is_list: bool,
     chain: String,
 }
 
@@ -70,19 +71,14 @@ impl Learned {
             );
             return Ok(());
         }
-        let mut dropped = None;
+        let mut is_known = false;
         self.platforms.change(&platform, |before| {
             let mut record: Platform = read(before)?;
-            dropped = record.add_asker(&asker);
+            is_known = record.add_asker(&asker);
             record.merge(set);
             written(&record)
         })?;
-        if let Some(dropped) = dropped.as_deref().and_then(digest) {
-            self.forget(&dropped)?;
-        }
-        if self.askers.head(&key(id))?.is_none()
-            && self.askers.count(MAX_LEARNED_ASKERS)? >= MAX_LEARNED_ASKERS
-        {
+        if !is_known {
             return Ok(());
         }
         self.askers.change(&key(id), |before| {
@@ -97,15 +93,9 @@ impl Learned {
         let asker: Asker = self.stored(&self.askers, &key(id))?;
         let [platform] = &*asker.platforms else { return Ok(None) };
         let Some(platform) = digest(platform) else { return Ok(None) };
-        let Platform { certificates, chain, .. } = self.stored(&self.platforms, &platform)?;
-        let raw = RawPcks { certificates, chain, incomplete: false };
+        let Platform { certificates, chain, is_list, .. } = self.stored(&self.platforms, &platform)?;
+        let raw = RawPcks { certificates, chain, incomplete: false, is_list };
         Ok(Some(raw).filter(|raw| !raw.certificates.is_empty()))
-    }
-
-    /// Forgets who asked; but not that two platforms were asked for, or the next question would settle it.
-    fn forget(&self, asker: &Key) -> Result<(), StoreError> {
-        let known: Asker = self.stored(&self.askers, asker)?;
-        if known.platforms.len() < 2 { self.askers.remove(asker) } else { Ok(()) }
     }
 
     fn stored<T: Versioned>(&self, sealed: &Sealed, key: &Key) -> Result<T, StoreError> {
@@ -115,14 +105,13 @@ impl Learned {
 }
 
 impl Platform {
-    /// Adds who asked; gives who was dropped for it.
-    fn add_asker(&mut self, asker: &str) -> Option<String> {
-        if self.askers.iter().any(|known| known == asker) {
-            return None;
+    /// Whether it is asked for with this QE ID: the first few count, or whoever asks with ever new ones would fill the store.
+    fn add_asker(&mut self, asker: &str) -> bool {
+        let is_new = self.askers.iter().all(|known| known != asker);
+        if is_new && self.askers.len() < MAX_ASKERS {
+            self.askers.push(asker.to_owned());
         }
-        let dropped = (self.askers.len() >= MAX_ASKERS).then(|| self.askers.remove(0));
-        self.askers.push(asker.to_owned());
-        dropped
+        self.askers.iter().any(|known| known == asker)
     }
 
     /// Another cache gives the certificate of one TCB; those of other TCBs stay beside it.
@@ -136,6 +125,7 @@ impl Platform {
         }
         certificates.truncate(MAX_CERTIFICATES);
         self.certificates = certificates;
+        self.is_list = set.is_whole() || (self.is_list && *self.chain == *set.chain);
         self.chain = set.chain.to_string();
     }
 }

@@ -86,6 +86,8 @@ impl Reason {
 pub(crate) struct Selected {
     pub(crate) certificate: PckCertificate,
     pub(crate) set: Arc<PckSet>,
+    /// Whether the vendor could not be asked, and it is what he said earlier of whoever was asked for with this QE ID.
+    pub(crate) is_learned: bool,
 }
 
 /// What is known of a platform.
@@ -293,7 +295,10 @@ impl Platforms {
             let Some(record) = read(text) else { return };
             if let (Some(id), Some(pcks)) = (record.id(), record.pcks) {
                 let (certificates, chain) = (pcks.certificates, pcks.chain);
-                work(id, RawPcks { certificates, chain, incomplete: record.not_available });
+                work(
+                    id,
+                    RawPcks { certificates, chain, incomplete: record.not_available, is_list: pcks.is_list },
+                );
             }
         })
     }
@@ -333,6 +338,7 @@ impl Platforms {
             // which it gives nothing usable, holds up nobody; where upstream is in trouble, the others would fail as well.
             match self.fetch(registration.clone(), Reason::Refresh).await {
                 Ok(()) => done = done.saturating_add(1),
+                Err(NotServed::Away) => break,
                 Err(NotServed::Passing { code }) if code != "upstream-bad-answer" => break,
                 Err(_) => {}
             }
@@ -400,7 +406,8 @@ impl Platforms {
     ) -> Result<Option<Selected>, Refusal> {
         let subject = Subject::TcbInfo { tee: Tee::Sgx, fmspc: set.fmspc() };
         // Whose levels order the certificates; those of a platform that was registered are fetched in every mode but offline.
-        if self.library.held(subject, Selection::default()).is_none() {
+        let held = self.library.held(subject, Selection::default());
+        if held.is_none() && (asker == Asker::Own || self.mode == Mode::Registration) {
             self.library.bring(subject, Selection::default()).await;
         }
         let served = self.library.document(subject, Selection::default(), asker).await?;
@@ -410,7 +417,7 @@ impl Platforms {
             tracing::warn!("PCK certificates of a platform are revoked or not valid now");
         }
         let chosen = usable.select(&raw, info).cloned();
-        Ok(chosen.map(|certificate| Selected { certificate, set: Arc::clone(set) }))
+        Ok(chosen.map(|certificate| Selected { certificate, set: Arc::clone(set), is_learned: false }))
     }
 
     /// The certificates that are valid now and not revoked.
@@ -483,14 +490,18 @@ impl Platforms {
         let found = self.upstream.ask(&wanted, asker, accept).await;
         found.map(|found| found.value).map_err(|failures| {
             tracing::warn!(%failures, "no PCK certificates came");
-            refused.map_or_else(|| not_served(&failures), |code| NotServed::Refused { code })
+            match refused {
+                Some(code) => NotServed::Refused { code },
+                None if self.upstream.is_away(&failures) => NotServed::Away,
+                None => not_served(&failures),
+            }
         })
     }
 
     fn verify(&self, raw: &RawPcks, id: PlatformId) -> Result<PckSet, PckError> {
         let trust = self.trust.current();
         let mut set = PckSet::verify(&raw.certificates, &raw.chain, id.pce_id, &trust.anchors, &self.cache)?;
-        set.incomplete = raw.incomplete;
+        (set.incomplete, set.is_list) = (raw.incomplete, raw.is_list);
         Ok(set)
     }
 }

@@ -52,6 +52,9 @@ pub(super) struct PckRecord {
     pub(super) fetched: i64,
     /// The evaluation number that was current when they were fetched: a later one may bring new certificates.
     pub(super) evaluation: Option<u32>,
+    /// Whether they are Intel's list for the platform.
+    #[serde(default)]
+    pub(super) is_list: bool,
 }
 
 /// A platform that registers, or asks.

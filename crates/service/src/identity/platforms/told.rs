@@ -38,6 +38,10 @@ impl Platforms {
 
     /// Remembers of a platform that is known that Intel has nothing for it.
     pub(super) async fn note_unavailable(self: &Arc<Self>, id: PlatformId) {
+        // A folder or a bundle says nothing about what Intel has.
+        if self.upstream.is_local() {
+            return;
+        }
         if let Ok(Some(_)) = self.look_up(id).await {
             // That it could not be noted is in the log; the next question finds out again.
             let _ = self.change(id, |record, _| record.not_available = true).await;
@@ -69,7 +73,7 @@ impl Platforms {
     fn ppid(&self, record: &Record) -> Option<[u8; 16]> {
         let pcks = record.pcks.as_ref()?;
         let certificates = pcks.certificates.first().cloned().into_iter().collect();
-        let raw = RawPcks { certificates, chain: pcks.chain.clone(), incomplete: false };
+        let raw = RawPcks { certificates, chain: pcks.chain.clone(), incomplete: false, is_list: false };
         let set = self.verify(&raw, record.id()?).ok()?;
         set.certificates().first().map(|pck| pck.verified.extension.ppid)
     }

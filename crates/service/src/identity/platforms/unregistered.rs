@@ -24,20 +24,23 @@ impl Platforms {
         let key = passing_key(asked);
         if let Some(set) = self.passing(&key) {
             let certificate = self.choose(&set, raw, asker).await?;
-            return Ok(Selected { certificate, set });
+            return Ok(Selected { certificate, set, is_learned: false });
         }
         let (set, is_fresh) = match self.ask_for(asked, asker).await {
             Ok(set) => (Arc::new(set), true),
             Err(NotServed::Unknown) => return Err(Refusal::PlatformUnknown),
-            // Only where no vendor says anything.
-            Err(error) => (self.learned(asked.id, &error).await?, false),
+            Err(error @ (NotServed::Away | NotServed::NotHeld)) => {
+                (self.learned(asked.id, &error).await?, false)
+            }
+            // The vendor is there: that it was not asked, or said something else, is no reason to guess.
+            Err(error) => return Err(refusal(&error)),
         };
         let certificate = self.choose(&set, raw, asker).await?;
         if is_fresh {
             self.learn(asked.id, &set).await;
             self.remember_passing(key, &set);
         }
-        Ok(Selected { certificate, set })
+        Ok(Selected { certificate, set, is_learned: !is_fresh })
     }
 
     /// Certificates of a platform that is not stored: what PCS answers by encrypted PPID or manifest.
@@ -48,7 +51,8 @@ impl Platforms {
     async fn ask_for(&self, asked: &Registration, asker: Asker) -> Result<PckSet, NotServed> {
         match self.mode {
             Mode::Lazy => self.ask(asked, asker).await,
-            Mode::Registration | Mode::Offline => Err(NotServed::NotHeld),
+            Mode::Registration => Err(NotServed::Unknown),
+            Mode::Offline => Err(NotServed::NotHeld),
         }
     }
 

@@ -60,7 +60,8 @@ impl World {
         };
         let pairs: Vec<_> = statuses.iter().map(one).collect();
         let chain = pairs[0].1.clone();
-        RawPcks { certificates: pairs.into_iter().map(|(leaf, _)| leaf).collect(), chain, incomplete: false }
+        let certificates: Vec<String> = pairs.into_iter().map(|(leaf, _)| leaf).collect();
+        RawPcks { is_list: certificates.len() > 1, certificates, chain, incomplete: false }
     }
 
     /// Intel has these certificates for a platform, however it is asked.
@@ -189,7 +190,7 @@ async fn certificates_of_others_are_refused() {
     let spec = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
     let other = world.intel.platform(&spec, world.now).unwrap().pck_certificate_chain_pem();
     mixed.certificates.push(other[..other.find("-----END").unwrap() + 26].to_owned());
-    let none = RawPcks { certificates: vec![], chain: String::new(), incomplete: false };
+    let none = RawPcks { certificates: vec![], chain: String::new(), incomplete: false, is_list: false };
     for (what, pcks) in
         [("another Intel's", strange.pcks(&[TcbStatus::UpToDate])), ("two platforms'", mixed), ("none", none)]
     {
@@ -213,6 +214,7 @@ async fn a_revoked_certificate_is_not_given_out() {
         certificates: vec![pem[..end].to_owned()],
         chain: pem[end..].to_owned(),
         incomplete: false,
+        is_list: false,
     };
     let asked = registration(TcbStatus::UpToDate);
     world.knows(&asked, &pcks);
@@ -376,6 +378,7 @@ async fn who_merely_asks_changes_nothing_of_a_platform_that_is_known() {
         certificates: vec![pem[..end].to_owned()],
         chain: pem[end..].to_owned(),
         incomplete: false,
+        is_list: false,
     };
     for status in [TcbStatus::OutOfDate, TcbStatus::Unsupported] {
         for manifest in [None, Some(b"a manifest".to_vec())] {

@@ -39,7 +39,12 @@ impl World {
         let spec = PlatformSpec { ppid: Some([8; 16]), ..PlatformSpec::default() };
         let pem = self.intel.platform(&spec, self.now).unwrap().pck_certificate_chain_pem();
         let end = pem.find("-----END CERTIFICATE-----").unwrap() + 26;
-        RawPcks { certificates: vec![pem[..end].to_owned()], chain: pem[end..].to_owned(), incomplete: false }
+        RawPcks {
+            certificates: vec![pem[..end].to_owned()],
+            chain: pem[end..].to_owned(),
+            incomplete: false,
+            is_list: false,
+        }
     }
 
     fn rows(&self, folder: &str) -> usize {
@@ -106,22 +111,32 @@ async fn a_stranger_cannot_settle_whose_a_qe_id_is() {
 async fn one_platform_leaves_few_rows_whatever_it_is_asked_for_with() {
     let world = world();
     let identity = world.service(LibraryOptions::default());
+    let pcks = world.pcks(&[TcbStatus::UpToDate]);
     for number in 0..9_u8 {
-        world.answers([number; 16], number, Ok(world.pcks(&[TcbStatus::UpToDate])));
+        world.answers([number; 16], number, Ok(pcks.clone()));
         let status = get(&identity, &asks([number; 16], number)).await.status;
         assert_eq!(status.as_u16(), if number == 0 { 400 } else { 200 }, "zeros name nobody: {number}");
     }
     assert_eq!((world.rows(LEARNED), world.rows(ASKERS)), (1, 4));
     let offline = world.offline();
     let status = async |number: u8| get(&offline, &asks([number; 16], 99)).await.status.as_u16();
-    assert_eq!([status(4).await, status(5).await, status(8).await], [461, 200, 200], "the newest are kept");
+    assert_eq!([status(1).await, status(4).await, status(5).await], [200, 200, 461], "the first are kept");
+    // Asking again writes nothing: the store keeps every document that it ever had.
+    let heads = || world.store.heads(Some(&HeadName::new("collateral").unwrap()), None, 100).unwrap().items;
+    let before = heads();
+    for number in 1..9_u8 {
+        let again = world.service(LibraryOptions::default());
+        assert_eq!(get(&again, &asks([number; 16], number)).await.status, 200);
+    }
+    assert_eq!(heads(), before);
 }
 
 #[tokio::test]
 async fn certificates_of_other_tcbs_stay_beside_a_single_one() {
     let world = world();
     let identity = world.service(LibraryOptions::default());
-    let mut pcks = world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]);
+    let both = world.pcks(&[TcbStatus::OutOfDate, TcbStatus::UpToDate]);
+    let mut pcks = RawPcks { is_list: false, ..both };
     let newer = pcks.certificates.pop().unwrap();
     world.answers(QE_ID, 1, Ok(pcks.clone()));
     assert_eq!(get(&identity, &asks(QE_ID, 1)).await.status, 200);
@@ -190,4 +205,51 @@ async fn a_refresh_goes_on_after_an_answer_that_cannot_be_used() {
     }
     let refreshed = identity.platforms.refresh_all(None).await.unwrap();
     assert_eq!((refreshed.wanted, refreshed.done), (4, 2));
+}
+
+/// That the vendor was not asked, or said something that cannot be used, is no reason to guess.
+#[tokio::test]
+async fn what_was_learned_is_not_used_while_the_vendor_is_there() {
+    let world = world();
+    world.answers(QE_ID, PPID_ONE, Ok(world.pcks(&[TcbStatus::UpToDate])));
+    assert_eq!(get(&world.service(LibraryOptions::default()), &asks(QE_ID, PPID_ONE)).await.status, 200);
+    let errors = [
+        UpstreamError::NotAsked { reason: "this service has spent its questions" },
+        UpstreamError::BadAnswer { problem: "not a certificate".to_owned() },
+        UpstreamError::Throttled { retry_after: None },
+        UpstreamError::Unauthorized { status: 401 },
+    ];
+    for (number, error) in (30_u8..).zip(errors) {
+        world.answers(QE_ID, number, Err(error.clone()));
+        let reply = get(&world.service(LibraryOptions::default()), &asks(QE_ID, number)).await;
+        assert_ne!(reply.status, 200, "{error}");
+        assert!(reply.body.is_empty() || reply.status.as_u16() == 461, "{error}");
+    }
+    world.answers(QE_ID, 40, Err(down()));
+    let reply = get(&world.service(LibraryOptions::default()), &asks(QE_ID, 40)).await;
+    assert_eq!((reply.status.as_u16(), header(&reply, "x-assay-learned")), (200, "true"));
+}
+
+/// A cache gives the certificate of one TCB. Two of them are not the list of all.
+#[tokio::test]
+async fn single_certificates_never_become_the_whole_list() {
+    let world = world();
+    let identity = world.service(LibraryOptions::default());
+    let asked = Registration { manifest: None, ..registration(TcbStatus::OutOfDate) };
+    let one = |status| RawPcks { is_list: false, ..world.pcks(&[status]) };
+    world.answers(QE_ID, 9, Ok(one(TcbStatus::OutOfDate)));
+    let older = Registration { raw_tcb: Some(raw(TcbStatus::OutOfDate)), ..asked.clone() };
+    let wanted = |asked: &Registration| {
+        let Registration { id, encrypted_ppid, manifest, raw_tcb } = asked.clone();
+        Wanted::Pcks(PckRequest { id, encrypted_ppid, manifest, raw_tcb })
+    };
+    world.upstream.says(wanted(&older), Ok(Fetched::Pcks(one(TcbStatus::OutOfDate))));
+    identity.platforms.register(older.clone()).await.unwrap();
+    let set = |known: Option<crate::identity::platforms::Known>| known.unwrap().set.unwrap();
+    assert!(!set(identity.platforms.known(older.id).await.unwrap()).is_whole());
+    let newer = Registration { raw_tcb: Some(raw(TcbStatus::UpToDate)), ..asked };
+    world.upstream.says(wanted(&newer), Ok(Fetched::Pcks(one(TcbStatus::UpToDate))));
+    assert_eq!(get(&identity, &url(TcbStatus::UpToDate)).await.status, 200);
+    let both = set(identity.platforms.known(newer.id).await.unwrap());
+    assert_eq!((both.certificates().len(), both.is_whole()), (2, false));
 }

@@ -171,6 +171,12 @@ impl Guarded {
         Ok(Self { shared: Arc::new(shared), flights: Flights::default() })
     }
 
+    /// Whether it is asked over a network.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.shared.bounds.is_remote
+    }
+
     /// The name of the upstream.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -102,7 +102,12 @@ async fn it_has_what_the_bundle_has() {
     ] {
         assert_eq!(ask(&chain, &absent).await, Err(NOT_IN_IT), "{absent:?}");
     }
-    let pcks = RawPcks { certificates: vec!["pem".to_owned()], chain: CHAIN.to_owned(), incomplete: false };
+    let pcks = RawPcks {
+        certificates: vec!["pem".to_owned()],
+        chain: CHAIN.to_owned(),
+        incomplete: false,
+        is_list: false,
+    };
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(1, None))).await, Ok(Fetched::Pcks(pcks)));
     assert_eq!(ask(&chain, &Wanted::Families).await, Err(UpstreamError::NotOffered));
     assert!(chain.is_local() && chain.iter().next().unwrap().problem().is_none());

@@ -146,6 +146,7 @@ async fn certificates_of_platforms_need_the_key_and_the_platform() {
         certificates: vec![CHAIN.to_owned()],
         chain: CHAIN.to_owned(),
         incomplete: true,
+        is_list: true,
     });
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(0xab, None))).await, Ok(expected.clone()));
     let seen = scene.last();
@@ -206,6 +207,7 @@ async fn a_cache_answers_in_its_own_ways() {
         certificates: vec![CHAIN.to_owned()],
         chain: CHAIN.to_owned(),
         incomplete: false,
+        is_list: false,
     });
     assert_eq!(ask(&chain, &Wanted::Pcks(platform(0xab, None))).await, Ok(expected));
     let (qe_id, ppid, svn) = ("AB".repeat(16), "AB".repeat(384), "05".repeat(16));
