@@ -229,6 +229,14 @@ fn a_baseline_is_looked_at_before_it_is_pinned() {
     assert_eq!(refreshed.code, 0, "{refreshed:?}");
     assert_eq!(operated.run("status").code, 0);
 
+    // With an evaluation that nobody has, all evidence would be refused.
+    let nobodys = operated.run("pins set 999 --from 2026-01-03T00:00:00Z");
+    assert_eq!(nobodys.code, 1, "{nobodys:?}");
+    assert!(nobodys.stderr.contains("Evaluation 999 is not held"), "{nobodys:?}");
+    assert_eq!(operated.run("status").code, 0, "nothing changed");
+    assert_eq!(operated.run("pins set 999 --from 2026-01-03T00:00:00Z --force").code, 0);
+    assert_eq!(operated.run("pins remove 999").code, 0);
+
     assert_eq!(operated.run("pins remove 18").json()["pins"].as_array().unwrap().len(), 1);
     let wrong = operated.run("pins remove 18");
     assert_eq!((wrong.code, wrong.stdout.as_str()), (1, ""), "{wrong:?}");

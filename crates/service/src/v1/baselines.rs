@@ -39,6 +39,9 @@ pub(super) async fn set(mut exchange: Exchange<'_>) -> Result<Answer, Problem> {
             format!("There is no provider `{shown}`. Pins are for providers that exist, or for the fleet.");
         return Err(Problem::invalid_parameter("provider-unknown", message));
     }
+    if !has(exchange.parts.uri.query(), "force", "true") {
+        check_published(&exchange.app.identity, &pins).await?;
+    }
     let (baselines, actor) = (exchange.app.identity.baselines(), principal.actor());
     let now = exchange.app.clock.now();
     let set =
@@ -56,6 +59,30 @@ pub(super) async fn set(mut exchange: Exchange<'_>) -> Result<Answer, Problem> {
         }
         Err(_) => Err(Problem::internal()),
     }
+}
+
+/// Whether the evaluations of new pins can be had: with one that nobody has, all evidence would be refused.
+async fn check_published(identity: &HardwareIdentity, pins: &Pins) -> Result<(), Problem> {
+    let before = identity.baselines().pins();
+    let new = pins.all().iter().filter(|pin| !before.all().iter().any(|known| known.number == pin.number));
+    for number in new.map(|pin| pin.number) {
+        for subject in identity.families_held() {
+            let selection = Selection::Number(number);
+            if identity.library.document(subject, selection, Asker::Own).await.is_ok() {
+                continue;
+            }
+            let message = format!(
+                "Evaluation {number} is not held for the family of `{subject}`, and no upstream has it now. With this pin its platforms \
+                 get no documents, and their evidence is refused. `force=true` pins it all the same."
+            );
+            return Err(Problem::conflict("evaluation-not-held", message));
+        }
+    }
+    Ok(())
+}
+
+fn has(query: Option<&str>, name: &str, value: &str) -> bool {
+    query.unwrap_or_default().split('&').any(|pair| pair.split_once('=') == Some((name, value)))
 }
 
 fn version(query: Option<&str>) -> Option<String> {

@@ -60,6 +60,9 @@ struct SetArguments {
     /// For this provider alone; for the whole fleet unless given
     #[arg(long, value_name = "NAME", value_parser = name)]
     provider: Option<String>,
+    /// Pin it although it is not held and no upstream has it: evidence is refused until it is there
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -113,11 +116,8 @@ fn fetch(remote: &Remote) -> Result<Value, Failure> {
 }
 
 /// Replaces the pins, unless somebody else changed them since `before` was read.
-fn replace(remote: &Remote, before: &Value, pins: &[Value]) -> Result<Value, Failure> {
-    let path = match text(before, "/version") {
-        version if version.is_empty() => BASELINES.to_owned(),
-        version => format!("{BASELINES}?version={version}"),
-    };
+fn replace(remote: &Remote, before: &Value, pins: &[Value], force: bool) -> Result<Value, Failure> {
+    let path = format!("{BASELINES}?version={}&force={force}", text(before, "/version"));
     remote.send_json(Method::PUT, &path, Body::Json(&json!(pins)))
 }
 
@@ -139,7 +139,7 @@ impl SetArguments {
         let mut pins = pins(&before)?;
         pins.retain(|pin| !(is_for(pin, self.provider.as_deref()) && text(pin, "/from") == from));
         pins.push(json!({"number": self.number, "from": from, "graceSeconds": self.grace, "provider": self.provider}));
-        replace(&remote, &before, &pins)
+        replace(&remote, &before, &pins, self.force)
     }
 }
 
@@ -158,7 +158,7 @@ impl RemoveArguments {
             let failure = Failure::refused(format!("evaluation {} is not pinned for {whom}", self.number));
             return Err(failure.help("`assay collateral pins show` lists the pins"));
         }
-        replace(&remote, &read, &left)
+        replace(&remote, &read, &left, false)
     }
 }
 
