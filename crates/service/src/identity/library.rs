@@ -499,6 +499,11 @@ impl Library {
         self.clock.now()
     }
 
+    /// Whether only folders and bundles are asked.
+    pub(super) fn is_local(&self) -> bool {
+        self.upstream.is_local()
+    }
+
     /// Whether there is nobody to ask, or nobody may be.
     pub(super) fn is_silent(&self) -> bool {
         self.options.mode == Mode::Offline || self.upstream.is_empty()

@@ -21,7 +21,7 @@ pub struct Refreshed {
     pub done: usize,
     /// What no upstream has any more: earlier evaluations, of which what is held is the last that there was.
     pub gone: usize,
-    /// What upstream had an older one of, while what is held will do for long enough: there was nothing to bring.
+    /// What upstream had an older one of, or, being a folder or a bundle, none, while what is held will do for long enough: there was nothing to bring.
     pub older: usize,
 }
 
@@ -82,6 +82,12 @@ impl Library {
                 }
                 (Err(NotServed::Refused { code }), _)
                     if code == OLDER && self.will_do(subject, selection) =>
+                {
+                    refreshed.older = refreshed.older.saturating_add(1);
+                }
+                // A folder or a bundle need not have everything, where what is held lasts.
+                (Err(NotServed::Unknown | NotServed::NotHeld), _)
+                    if self.is_local() && self.will_do(subject, selection) =>
                 {
                     refreshed.older = refreshed.older.saturating_add(1);
                 }

@@ -332,18 +332,22 @@ impl Platforms {
         let platforms = Arc::clone(self);
         let outdated = tokio::task::spawn_blocking(move || platforms.outdated(counts)).await;
         let outdated = outdated.map_err(|error| StoreError::Io { cause: error.to_string() })??;
-        let mut done: usize = 0;
+        let (mut done, mut older): (usize, usize) = (0, 0);
         for registration in &outdated {
             // What failed stays outdated, and is tried again with the next pass. One that Intel no longer answers for, or for
             // which it gives nothing usable, holds up nobody; where upstream is in trouble, the others would fail as well.
             match self.fetch(registration.clone(), Reason::Refresh).await {
                 Ok(()) => done = done.saturating_add(1),
+                // A folder or a bundle need not have every platform: what is held stays.
+                Err(NotServed::Unknown | NotServed::NotHeld) if self.upstream.is_local() => {
+                    older = older.saturating_add(1);
+                }
                 Err(NotServed::Away) => break,
                 Err(NotServed::Passing { code }) if code != "upstream-bad-answer" => break,
                 Err(_) => {}
             }
         }
-        Ok(Refreshed { wanted: outdated.len(), done, ..Refreshed::default() })
+        Ok(Refreshed { wanted: outdated.len(), done, older, ..Refreshed::default() })
     }
 
     fn outdated(

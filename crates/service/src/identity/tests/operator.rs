@@ -32,6 +32,26 @@ async fn a_refresh_counts_what_came_and_what_did_not() {
     assert!(identity.refresh_all(Some("other"), None).await.is_err());
 }
 
+/// Folders and bundles need not have everything: an isolated service is whole while what it holds lasts.
+#[tokio::test]
+async fn an_isolated_service_misses_nothing_that_lasts() {
+    let world = World::new();
+    let upstream = || Guarded::new(Box::new(Shared(Arc::clone(&world.upstream))), BOUNDS).unwrap();
+    let at = |days| {
+        let options = LibraryOptions { mode: Mode::Offline, ..LibraryOptions::default() };
+        world.service_over(options, world.at(days), Chain::local(vec![upstream()]))
+    };
+    let mut parts = documents(&world.collateral(18, world.now));
+    parts.reverse();
+    for (subject, raw) in parts {
+        at(0).library.take(subject, Selection::default(), raw, "test").await.unwrap();
+    }
+    let refreshed = at(0).refresh_all(None, None).await.unwrap();
+    assert!(refreshed.is_whole() && refreshed.older == 4, "{refreshed:?}");
+    let late = at(25).refresh_all(None, None).await.unwrap();
+    assert!(!late.is_whole(), "{late:?}");
+}
+
 #[tokio::test]
 async fn what_is_missing_is_what_failed_and_what_pins_want() {
     let world = World::new();
