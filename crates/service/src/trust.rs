@@ -52,6 +52,8 @@ struct Simulated {
 struct Stamps {
     amd: Option<SystemTime>,
     images: Option<SystemTime>,
+    /// The folder of lists and collateral: they are written after the keys.
+    lists: Option<SystemTime>,
 }
 
 impl TrustHolder {
@@ -124,6 +126,7 @@ impl Stamps {
         Self {
             amd: modified(folder.join("amd").join("vendor.json")),
             images: modified(folder.join("uvm").join("signer.json")),
+            lists: modified(folder.join("collateral")),
         }
     }
 }

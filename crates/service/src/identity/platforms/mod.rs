@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What identifies a platform (QE ID, PPID, manifest, and the certificates, which carry the PPID) is only stored sealed, and
-//! never logged. Of a platform that merely asks, what the vendor answered is stored apart ([`learned`]).
+//! never logged. Of a platform that merely asks, what the vendor answered is stored apart (`learned.rs`).
 
 mod kept;
 mod learned;
