@@ -201,7 +201,8 @@ async fn bring(
                 certificates,
                 chain: entry.chain.clone(),
                 incomplete: false,
-                is_list: entry.pcks.len() > 1,
+                // A bundle does not say whether they came one by one; for one that is no list Intel is asked.
+                is_list: false,
             },
         )
         .await

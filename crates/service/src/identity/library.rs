@@ -28,7 +28,7 @@ use crate::trust::{Trust, TrustHolder};
 use crate::upstream::{Asker, Chain, Standing};
 
 /// After a failure upstream is left alone for so many seconds, for the same document.
-const RETRY_AFTER: i64 = 60;
+pub(super) const RETRY_AFTER: i64 = 60;
 /// Whoever wins against us this often writes faster than we can read.
 const ATTEMPTS: usize = 4;
 /// Documents that are asked for at once.

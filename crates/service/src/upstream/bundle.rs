@@ -205,12 +205,7 @@ impl Index {
             Wanted::Vcek(name) => self.veks.get(name).cloned().map(Fetched::Vcek),
             Wanted::Pcks(asked) => self.platforms.get(&asked.id).map(|platform| {
                 let PlatformEntry { pcks, chain, .. } = platform.clone();
-                Fetched::Pcks(RawPcks {
-                    is_list: pcks.len() > 1,
-                    certificates: pcks,
-                    chain,
-                    incomplete: false,
-                })
+                Fetched::Pcks(RawPcks { is_list: false, certificates: pcks, chain, incomplete: false })
             }),
             Wanted::Families | Wanted::Registration(_) => return Err(UpstreamError::NotOffered),
         };

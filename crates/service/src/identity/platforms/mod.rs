@@ -32,7 +32,7 @@ use kept::{KeepError, read};
 use learned::Learned;
 use record::{Record, with_question};
 
-use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, Served, not_served};
+use super::library::{Library, MOST_UNDER_WAY, Mode, NotServed, RETRY_AFTER, Served, not_served};
 use super::refresh::Refreshed;
 use super::reply::Refusal;
 use super::sealed::{PLATFORMS, Sealed};
@@ -411,7 +411,12 @@ impl Platforms {
         let subject = Subject::TcbInfo { tee: Tee::Sgx, fmspc: set.fmspc() };
         // Whose levels order the certificates; those of a platform that was registered are fetched in every mode but offline.
         let held = self.library.held(subject, Selection::default());
-        if held.is_none() && (asker == Asker::Own || self.mode == Mode::Registration) {
+        let now = self.clock.now().0;
+        let failed = self.library.failure(subject, Selection::default());
+        let failed_just_now = failed.is_some_and(|failure| now.saturating_sub(failure.at.0) < RETRY_AFTER);
+        // In that mode strangers' questions lead nowhere by themselves; one a minute is asked for them.
+        let may_bring = asker == Asker::Own || (self.mode == Mode::Registration && !failed_just_now);
+        if held.is_none() && may_bring {
             self.library.bring(subject, Selection::default()).await;
         }
         let served = self.library.document(subject, Selection::default(), asker).await?;
