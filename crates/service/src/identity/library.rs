@@ -27,6 +27,8 @@ use crate::flight::Flights;
 use crate::trust::{Trust, TrustHolder};
 use crate::upstream::{Asker, Chain, Standing};
 
+/// The source of what the operator's files have.
+const FILES: &str = "files";
 /// After a failure upstream is left alone for so many seconds, for the same document.
 pub(super) const RETRY_AFTER: i64 = 60;
 /// Whoever wins against us this often writes faster than we can read.
@@ -426,6 +428,25 @@ impl Library {
         Ok(Served { document: held.document, state })
     }
 
+    /// The tracks that a stored document stands at. Those that a file lent it are the file's, and go with it.
+    fn tracks_to_keep(
+        &self,
+        shelf: &Shelf,
+        subject: Subject,
+        number: u32,
+        selection: Selection,
+    ) -> Vec<Track> {
+        let before = self.shelf.load();
+        let is_lent = before
+            .versions(subject)
+            .any(|held| held.document.evaluation_number.unwrap_or(0) == number && &*held.source == FILES);
+        match selection {
+            Selection::Track(track) if is_lent => vec![track],
+            Selection::Number(_) if is_lent => Vec::new(),
+            _ => tracks_at(shelf, subject, number),
+        }
+    }
+
     /// Places a document beside what all instances have stored, and writes it. Whoever was faster is read first, so that
     /// nobody's newer document is lost.
     fn write(
@@ -442,7 +463,12 @@ impl Library {
             let number = held.document.evaluation_number.unwrap_or(0);
             let name = Archive::name(subject, number).map_err(TakeError::Store)?;
             let expected = seen.revisions.get(name.as_str()).copied();
-            match self.archive.write(&name, &held, &tracks_at(&shelf, subject, number), expected) {
+            match self.archive.write(
+                &name,
+                &held,
+                &self.tracks_to_keep(&shelf, subject, number, selection),
+                expected,
+            ) {
                 Ok(()) => return Ok((shelf, held, placed, number)),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(TakeError::Store(error)),
@@ -482,7 +508,7 @@ impl Library {
         // What came from upstream stays what it is: a file does not say that it was looked for today.
         let known =
             shelf.get(subject, number).filter(|known| known.document.digest == document.digest).cloned();
-        let new = || shelf::Held { document, checked: self.clock.now(), source: "files".into() };
+        let new = || shelf::Held { document, checked: self.clock.now(), source: FILES.into() };
         let held = known.unwrap_or_else(new);
         for selection in tracks.iter().map(|track| Selection::Track(*track)).chain([number]) {
             let placed = shelf.put(held.clone(), selection).map_err(TakeError::Backwards);

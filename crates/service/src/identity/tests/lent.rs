@@ -77,3 +77,18 @@ async fn forged_and_expired_files_are_left_out() {
     late.library.lend(filed(&world.collateral(18, world.now), &[Track::Standard]));
     assert_eq!(number(&late, Selection::default()), None);
 }
+
+/// A file that calls an early evaluation standard does not do so any more when it is gone.
+#[tokio::test]
+async fn what_a_file_lent_does_not_outlive_it() {
+    let world = World::new();
+    let set = world.collateral(19, world.now);
+    let identity = world.service(LibraryOptions::default());
+    identity.library.lend(filed(&set, &[Track::Standard]));
+    let [(subject, raw), ..] = documents(&set);
+    let early = Selection::Track(Track::Early);
+    identity.library.take(subject, early, raw, "scripted").await.unwrap();
+    assert_eq!(number(&identity, Selection::default()), Some(19), "while the file is there");
+    let again = world.service(LibraryOptions::default());
+    assert_eq!((number(&again, Selection::default()), number(&again, early)), (None, Some(19)));
+}
